@@ -42,6 +42,7 @@ class Answer:
 def answer_rows(answer: Answer) -> tuple[Row, ...]:
     """Return the rows of buttons under the answer in the channel."""
     more = Button(Control(Verb.OPEN_ANSWER, answer.turn.session_id, answer.posts_of), "⋯")
+    # Its other buttons concern the next prompt, so most of them could only refuse here.
     if not answer.is_last:
         return ((more,),)
     rows = (_out_of_trouble(answer), (*_most_used(answer), more), _on_alternatives(answer))
@@ -85,6 +86,7 @@ def _on_the_conversation(answer: Answer) -> tuple[Button, ...]:
         style = Style.PRIMARY if answer.turn.status is TurnStatus.CUT else Style.SECONDARY
         row.append(answer.button(Verb.CONTINUE, "Continue", style))
     if goes_on and answer.turn.kind is TurnKind.PROMPT:
+        # The turn of the posts, since the one in view may be an earlier alternative.
         control = Control(Verb.REGENERATE, answer.turn.session_id, answer.posts_of)
         row.append(Button(control, "Regenerate"))
     row.append(answer.button(Verb.BRANCH, "Branch"))
@@ -118,6 +120,7 @@ def _flips(answer: Answer) -> Sequence[Button]:
     root, here, count = among[0], among.index(turn_id), len(among)
 
     def flip(label: str, to: int, *, disabled: bool) -> Button:
+        # Ids must differ within a message, those of disabled buttons included.
         target = among[to] if not disabled else f"none {label}"
         control = Control(Verb.ALTERNATIVE, answer.turn.session_id, root, target)
         return Button(control, label, disabled=disabled)

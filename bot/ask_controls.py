@@ -117,6 +117,7 @@ class AskControls:
         match control.verb:
             case Verb.CHOOSE_ONE:
                 label = _words(body, 0, control.detail)
+                # Claude's tool takes answers by the questions' texts.
                 await self._answer(reply, control, Answer({body.questions[0].text: label}))
             case Verb.CHOOSE_TEXT if text is None:
                 number = _number(control)
@@ -139,6 +140,7 @@ class AskControls:
     ) -> None:
         """Remember the choice for one question. Once every question has one, answer the ask."""
         chosen = msgspec.json.encode([each for each in words if each]).decode()
+        # One key of the stored object: two people may choose for two questions at once.
         await self._face.db.write([store_in_fact(picked_fact(control.subject), key, chosen)])
         picked = await load_picked(self._face.db, control.subject)
         if not needs_submit(body) and all(chosen_words(picked, n) for n in range(len(body.questions))):
@@ -167,6 +169,7 @@ class AskControls:
         stored = await self._read(reply, control)
         if stored.status is not AskStatus.OPEN:
             raise AlreadyDecided(control.subject, stored.decided_by)
+        # Before a dialog opens: nobody writes a text that the core then refuses.
         await self._face.check(reply.actor, Action.APPROVE, control.session_id)
         return stored
 

@@ -60,6 +60,7 @@ def whole_ask(ask: StoredAsk) -> File:
             assert_never(body)
     if ask.decision is not None and (note := note_of(ask.decision)):
         text += f"\n\nNote: {note}"
+    # `replace`: the input may have lone surrogates, which no encoding takes.
     return File(name, text.encode(errors="replace"), "Everything that Claude asks about")
 
 
@@ -98,6 +99,7 @@ def _with_short_paths(body: PermissionBody, work_directory: str) -> Mapping[str,
     for name in ("file_path", "notebook_path", "path"):
         path = given.get(name)
         if isinstance(path, str) and path:
+            # The core knows the place of one path only; others, such as those of a search, are shortened here.
             is_place = place and PurePosixPath(place).name == PurePosixPath(path).name
             is_it = path.endswith(f"/{work_directory}") and bool(work_directory)
             given[name] = place if is_place else "." if is_it else short_path(path, work_directory)

@@ -44,7 +44,7 @@ _ALL_QUESTIONS = 3_600
 _MOST_QUESTIONS = 4
 _MOST_ALWAYS = 3
 _MOST_BUTTONS = 5
-_MOST_LABEL = 76
+_MOST_LABEL = 76  # Discord takes 80
 _MOST_OPTION = 100
 _MOST_OPTIONS = 25
 OWN_WORDS = "Own words"
@@ -76,6 +76,7 @@ def _permission(face: AskFace, body: PermissionBody) -> Card:
     shown = shown_code(what, language, MOST_CODE)
     always = [each for each in offered(body) if isinstance(each, AllowAlways)]
     labels = told_apart([answer_label(each, body) for each in always], 76)
+    # A decision needs the whole text: whatever is cut anywhere on the card brings "Show all".
     said = [body.description, body.reason, *(label for label in labels if label.endswith("…"))]
     cut = (
         is_cut(what, language, MOST_CODE)
@@ -98,6 +99,7 @@ def _permission(face: AskFace, body: PermissionBody) -> Card:
     if always:
         rows.append(
             tuple(
+                # By number: the label may be cut, and the core knows what it stands for.
                 face.button(Verb.ALLOW_ALWAYS, label, detail=str(each.suggestion))
                 for each, label in list(zip(always, labels, strict=True))[:_MOST_ALWAYS]
             )
@@ -210,8 +212,10 @@ def _choice_words(choice: Choice) -> str:
 def _choices(face: AskFace, number: int, question: Question, picked: Sequence[str]) -> Select:
     choices = question.choices[:_MOST_OPTIONS]
     chosen = [n for n, each in enumerate(choices) if each.label in picked]
+    # A select for one answer shows at most one as chosen.
     chosen = chosen if question.multi_select else chosen[:1]
     labels = told_apart([each.label for each in choices], _MOST_OPTION)
+    # Numbers as values: labels may be longer than Discord's 100 characters, or equal after the cut.
     options = tuple(
         Option(labels[n] or f"Answer {n + 1}", str(n), one_line(each.description, _MOST_OPTION), n in chosen)
         for n, each in enumerate(choices)

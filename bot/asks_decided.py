@@ -95,6 +95,7 @@ def closed_card(face: AskFace) -> Card:
 
 def _answered(body: QuestionBody, decision: Decision | None) -> tuple[str, bool]:
     """Return the questions with their answers, and whether a part of them is cut."""
+    # By the questions' texts, as Claude's tool wants them.
     answers = decision.answers if isinstance(decision, Answer) else {}
     lines = []
     is_part = len(body.questions) > _MOST_QUESTIONS

@@ -37,6 +37,7 @@ def branches_card(branches: Branches) -> Card:
     lines = ["**Branches with files of their own**"]
     lines += [_line(each) for each in branches.branches[:_MOST_BRANCHES]]
     lines.append("-# In the thread of a branch: `/branch compare`, `/branch merge`, `/branch remove`.")
+    # Without git a branch is a plain copy: there is nothing to merge into.
     can_merge = [each for each in branches.branches if each.git_branch and each.target]
     picks = tuple(
         Button(Control(Verb.PREVIEW_MERGE, each.session_id, Strategy.SQUASH), f"Pick {each.name}…")
@@ -77,6 +78,7 @@ def merge_card(session_id: str, preview: MergePreview, *, outdated: bool = False
     )
     first: tuple[Button, ...] = ()
     if preview.can_land:
+        # A digest has no line end, so the first one ends it. It keeps an outdated preview from being merged.
         detail = f"{preview.digest}\n{preview.message}"
         control = Control(Verb.MERGE_BRANCH, session_id, preview.strategy, detail)
         first = (Button(control, f"Merge ({_LABELS[preview.strategy].lower()})", Style.SUCCESS),)

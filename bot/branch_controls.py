@@ -42,6 +42,7 @@ class BranchControls:
         if control.verb is Verb.REPORT:
             await self._report(reply, control, text)
             return
+        # Before `think`: Discord opens a dialog only as the first answer.
         if control.verb is Verb.MERGE_MESSAGE and text is None:
             question = Question("Edit the message", "The message of the commit", text=control.detail)
             await reply.open_dialog(dialog(control, question))
@@ -80,6 +81,7 @@ class BranchControls:
         wish = MergeBranch(session_id=session_id, strategy=strategy, digest=digest, message=message)
         try:
             result = await self._face.core.perform(reply.actor, wish)
+        # People merge exactly what they saw: they get the new preview, and the message that they wrote stays.
         except MergeOutdated:
             new = PreviewMerge(session_id=session_id, strategy=strategy)
             await reply.say(await merge_body(self._face, reply, new, outdated=True, message=message))
@@ -106,6 +108,7 @@ class BranchControls:
                 await reply.say(
                     await stored(self._face, branch_cards.report_card(control.session_id, text or ""))
                 )
+            # The text comes from the row of this button: it is what the person saw, whatever happened since.
             case branch_cards.SEND:
                 await reply.will_update()
                 wish = SendMessage(session_id=control.session_id, content=control.detail, origin=reply.origin)
@@ -121,6 +124,7 @@ class BranchControls:
         perform = self._face.core.perform
         try:
             await perform(reply.actor, SetUpBranch(session_id=session_id, origin=reply.origin, digest=digest))
+        # Consent holds for these commands and files: after a change people see them before anything runs.
         except SetUpNotAgreed:
             set_up = await perform(reply.actor, ReadSetUp(session_id=session_id))
             card = branch_cards.set_up_card(session_id, set_up, changed=bool(digest))

@@ -85,6 +85,7 @@ def notice(event: Noticed, number: int, owner_id: int) -> PostWish | None:
         lines.append(f"{what} {moment(event.until_ms)}, at {moment(event.until_ms, 't')}.")
     if next_step := _NEXT_HERE.get(event.topic, words.next_step):
         lines.append(f"-# {next_step}")
+    # The others are silent: people get no push for what needs nothing from them.
     urgent = event.topic in _URGENT
     if urgent:
         lines[0] = f"<@{owner_id}> {lines[0]}"

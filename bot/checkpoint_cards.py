@@ -81,6 +81,7 @@ def preview_card(session_id: str, preview: RestorePreview) -> Card:
     other = RestoreScope.EVERYTHING if preview.scope is RestoreScope.SESSION else RestoreScope.SESSION
     label = "All files instead" if other is RestoreScope.EVERYTHING else "Only this session's files"
     switch = Button(Control(Verb.CHECKPOINT, session_id, checkpoint.id, f"{PREVIEW} {other}"), label)
+    # The digest binds the click to this preview: if files changed since, nothing is restored.
     act = f"{RESTORE} {preview.scope} {preview.digest}"
     files = Button(Control(Verb.CHECKPOINT, session_id, checkpoint.id, act), "Restore", Style.DANGER)
     both = Control(Verb.CHECKPOINT, session_id, checkpoint.id, f"{act} {BRANCH}")

@@ -92,6 +92,7 @@ class CheckpointControls:
         done = await self._face.core.perform(reply.actor, wish)
         await reply.update(await stored(self._face, result_card(session_id, done, is_undo=False)))
         if branches:
+            # No copy: the files of this directory are what was restored.
             await self._turns.branch(reply, session_id, turn_id, own_copy=False)
 
     async def _turn_at(self, reply: Reply, session_id: str, checkpoint_id: str) -> str:
@@ -99,12 +100,14 @@ class CheckpointControls:
         checkpoint = await _find(self._face, reply, session_id, checkpoint_id)
         if not checkpoint.turn_id:
             raise Refused(_NO_TURN)
+        # A checkpoint before a prompt names the turn that follows; Claude's last words are of the one before.
         if checkpoint.reason is not Reason.BEFORE_PROMPT:
             return checkpoint.turn_id
         perform = self._face.core.perform
         view = await perform(reply.actor, ReadTurn(session_id=session_id, turn_id=checkpoint.turn_id))
         before = ReadTurns(session_id=session_id, before=view.turn.number, limit=_RECENT)
         for each in (await perform(reply.actor, before)).turns:
+            # Without it Claude said nothing, and the CLI cannot resume there.
             if each.turn.last_uuid:
                 return each.turn.id
         raise Refused(_NO_TURN)

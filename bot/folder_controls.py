@@ -86,12 +86,14 @@ class FolderControls:
 
     async def _ask(self, reply: Reply, control: Control) -> None:
         """Open the dialog with the summary and the score."""
+        # Before the dialog: nobody writes a summary that the core then refuses.
         await self._face.check(reply.actor, Action.MANAGE, control.session_id)
         wish = ReadFolder(session_id=control.session_id)
         folder = await self._face.core.perform(reply.actor, wish)
         summary: ui.TextInput[Any] = ui.TextInput(
             custom_id=cards.SUMMARY,
             style=discord.TextStyle.paragraph,
+            # Discord refuses a text that is longer than the field takes.
             default=folder.draft[:4000] or None,
             required=False,
             max_length=4000,
@@ -139,6 +141,7 @@ class FolderControls:
         name = backup_id.partition("/")[2][:90] or "Restored session"
         async with self._opener.thread(reply.actor, spot, name) as thread_id:
             where = core_id(thread_id)
+            # The thread is the key: a repeated request returns the session that the first one made.
             wish = RestoreBackup(backup_id=backup_id, channel_id=where, key=where, project=project)
             info = await self._face.core.perform(reply.actor, wish)
             await self._opener.place(info, spot.guild_id, thread_id, SessionScope.THREAD)

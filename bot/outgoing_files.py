@@ -22,10 +22,10 @@ from sessions.model import Block, ToolOutput
 from sessions.stored import StoredTurn
 from workdirs.changes import ChangeKind
 
-MAX_FILES = 9
+MAX_FILES = 9  # Discord takes ten; one is the diff
 MAX_PICTURES = 4
-_PICTURE_BYTES = 8 * 2**20
-_ALL_PICTURES_BYTES = 20 * 2**20
+_PICTURE_BYTES = 8 * 2**20  # Discord takes 10 MiB for each in a server without boosts
+_ALL_PICTURES_BYTES = 20 * 2**20  # Discord takes 25 MiB in one request
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ async def written_files(core: Core, actor: Actor, info: SessionInfo, turn: TurnV
         names += [each.path for each in kept if each.path not in listed]
         gone = [escape_inline(each.path, 80) for each in compared.changes if each.kind is ChangeKind.DELETED]
         troubles += [f"Deleted: {', '.join(gone[:10])}{' …' if len(gone) > 10 else ''}"] if gone else []
+        # Checkpoints see the changes of commands, too; without their text, that of the tools stays.
         diff = (compared.diff or "").encode() or diff
     if diff:
         files.append(File("changes.diff", diff[:room], "What Claude changed"))
@@ -111,6 +112,7 @@ async def pictures_of(core: Core, actor: Actor, turn: StoredTurn, pictures: Turn
     for each in pictures.returned:
         await shown.add_returned(each)
     for path in pictures.named:
+        # Last, and only if the file changed: a command may name a picture that was there before.
         await shown.add(path, turn.started_ms or 0)
     return shown.post()
 
@@ -183,6 +185,7 @@ class _Pictures:
 def _with_ending(name: str, kind: str) -> str:
     """Return `name` with an ending that makes Discord show a picture of this kind."""
     stem, _, ending = name.rpartition(".")
+    # Discord goes by the ending: a picture with another one would be a mere file.
     same = {"jpeg": "jpg"}.get(ending.lower(), ending.lower()) == kind
     return name if same and stem else f"{stem or name}.{kind}"
 

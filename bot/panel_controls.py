@@ -45,6 +45,8 @@ class PanelControls:
                     await stored(self._face, await opened_body(self._face, reply, control.session_id))
                 )
             case Verb.CONFIRM if control.subject == CLEAR:
+                # Before the work: the watchdog would acknowledge with a new
+                # message, and the panel would keep its button.
                 await reply.will_update()
                 await self._face.core.perform(reply.actor, Clear(session_id=control.session_id))
                 await reply.update(Card(("The session has ended. What was said stays readable.",)))
@@ -82,6 +84,7 @@ async def opened_body(face: Face, reply: Reply, session_id: str) -> Card:
     """Return the card of a session with everything that the reply's actor may see and do."""
     info = await face.core.perform(reply.actor, GetSession(session_id=session_id))
     shown_at = await load_place(face.db, info.id)
+    # It names paths of the machine.
     hint = info.terminal_hint if reply.actor.role is Role.ADMIN else ""
     return opened_card(
         Opened(
@@ -91,6 +94,7 @@ async def opened_body(face: Face, reply: Reply, session_id: str) -> Card:
             terminal_hint=code_block(hint, "", 300) if hint else "",
             has_dashboard=face.options.has_dashboard,
             lookers=(await face.core.perform(reply.actor, ReadPresence(session_id=info.id))).user_ids,
+            # Only for what the card shows: the core asks again at each click.
             may=frozenset([each for each in Action if await face.core.may(reply.actor, each, info.id)]),
         )
     )

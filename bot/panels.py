@@ -27,7 +27,7 @@ PAGE_SIZE = 10
 SESSIONS = "sessions"
 CLEAR = "clear"
 CLEAR_ALL = "clear_all"
-_MAX_CURSORS = 40
+_MAX_CURSORS = 40  # pages back; the whole list is stored with each button
 
 
 class ListState(msgspec.Struct, frozen=True):
@@ -60,6 +60,7 @@ def _page(state: ListState, way: str) -> Control:
 
 
 def _session_line(info: SessionInfo, channel_id: int | None) -> str:
+    # Discord shows the thread's name in place of the link.
     where = f"<#{channel_id}>" if channel_id else f"**{escape_inline(info.title, 60) or 'Session'}**"
     return (
         f"{info.list_mark}{where} · {short_state(info)} · {model_name(info.model) or 'default'}"
@@ -191,4 +192,5 @@ def details_file(view: TurnView) -> File:
                 parts.append(f"[{block.kind}]")
             case _:
                 assert_never(block)
+    # `replace`: Claude's text may have lone surrogates, which no encoding takes.
     return File("turn.txt", "\n\n".join(parts).encode(errors="replace"), "Everything of this turn")

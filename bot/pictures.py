@@ -31,6 +31,7 @@ _MOST_READ = 8_000
 _MOST_NAMES = 40
 _MOST_RETURNED = 4
 """The core keeps at most so many pictures of one result."""
+# By content: a name alone would post any file under the name of a picture.
 _SIGNATURES = ((b"\x89PNG\r\n\x1a\n", "png"), (b"\xff\xd8\xff", "jpg"), (b"GIF87a", "gif"), (b"GIF89a", "gif"))
 
 
@@ -43,6 +44,7 @@ def picture_kind(data: bytes) -> str:
 
 def linked_pictures(text: str) -> Iterator[str]:
     """Yield the paths of pictures on this machine that `text` links, for example `![chart](chart.png)`."""
+    # An address in code is an example, no picture of the answer.
     bare = _CODE.sub(" ", text)
     targets: list[tuple[int, str]] = []
     at = bare.find("[")
@@ -60,6 +62,7 @@ def linked_pictures(text: str) -> Iterator[str]:
 def _local_path(target: str) -> str:
     """Return the path of a link's target; empty if it is an address or no picture."""
     path = target.strip().removeprefix("<").removesuffix(">").removeprefix("file://")
+    # Discord would fetch it from elsewhere, and the answer shows its address already.
     if _SCHEME.match(path):
         return ""
     path = unquote(re.split(r"[?#]", path, maxsplit=1)[0])
@@ -153,5 +156,5 @@ class TurnPictures:
 
 def _named_in(text: str) -> Iterator[str]:
     for found in _MENTION.finditer(text[-_MOST_READ:]):
-        if not found[0].startswith(("//", "-")):
+        if not found[0].startswith(("//", "-")):  # the rest of an address, or an option of a command
             yield found[0]

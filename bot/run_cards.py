@@ -64,6 +64,7 @@ def plan_card(run: RunInfo) -> Card:
     """Return the card that shows the plan and the commands, with the buttons that decide on them."""
 
     def button(act: str, label: str, style: Style = Style.SECONDARY) -> Button:
+        # With the digest, an approval holds for exactly the plan and the commands that were shown.
         return Button(Control(Verb.RUN, run.session_id, act, f"{run.id} {run.plan_digest}"), label, style)
 
     if run.plan is None:
@@ -74,6 +75,7 @@ def plan_card(run: RunInfo) -> Card:
     checks = (
         f"These commands will check the work, in its sandbox:\n{code_block(commands, 'sh', _MOST_COMMANDS)}"
     )
+    # A part of a plan is no basis for a decision: what the card cuts is in the file.
     whole = (
         (File("plan.md", run.plan.text.encode("utf-8", "replace")),) if len(run.plan.text) > _MOST_PLAN else ()
     )

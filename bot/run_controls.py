@@ -25,7 +25,7 @@ from bot.modals import Question, dialog
 from bot.panel_controls import stored
 from bot.run_cards import plan_card, tasks_card
 
-_MOST_IN_DIALOG = 4_000
+_MOST_IN_DIALOG = 4_000  # Discord's most for a text field
 
 
 class RunControls:
@@ -37,6 +37,7 @@ class RunControls:
     async def handle(self, reply: Reply, control: Control, text: str | None) -> None:
         """Carry out one click. Its subject is the act, its detail the run (and the digest of the plan)."""
         run_id, _, digest = control.detail.partition(" ")
+        # Before `think`: Discord opens a dialog only as the first answer.
         if control.subject in _QUESTIONS and text is None:
             await reply.open_dialog(dialog(control, await self._question(reply, control.subject, run_id)))
             return
@@ -59,6 +60,7 @@ class RunControls:
             case run_cards.TASKS:
                 await reply.say(await self.tasks(reply, run_id))
             case run_cards.EDIT_TASKS:
+                # Read again: the lines of the dialog are matched with the tasks as they are now.
                 run = await self._run(reply, run_id)
                 await perform(actor, EditRunTasks(run_id=run_id, tasks=tasks_of_text(words, run.tasks)))
                 await reply.say(await self.tasks(reply, run_id))
@@ -101,6 +103,7 @@ class RunControls:
     async def _approve(self, reply: Reply, run_id: str, digest: str) -> None:
         try:
             await self._face.core.perform(reply.actor, ApproveRunPlan(run_id=run_id, digest=digest))
+        # The button is of an older plan: the person sees the present one instead of approving it unseen.
         except PlanOutdated:
             await reply.say(await self.plan(reply, run_id))
             return

@@ -48,6 +48,7 @@ class ServerAskControls:
             await reply.open_dialog(form_dialog(control, body, page, picked))
             return
         if control.verb is Verb.FILL_FORM and fields is not None:
+            # Kept before it is checked: what the server would refuse need not be typed again.
             await self._keep(control, fields_of_dialog(body, page), fields)
             if not is_one_dialog(body):
                 return
@@ -60,6 +61,7 @@ class ServerAskControls:
     async def _keep(self, control: Control, asked: Mapping[int, FormField], fields: Input) -> None:
         """Remember a dialog's input, so that the next one shows it."""
         for number, field in asked.items():
+            # An optional text field that was left empty comes as an empty string.
             values = [_value(field, each) for each in fields.get(str(number), ()) if each.strip()]
             kept = msgspec.json.encode(values).decode()
             await self._face.db.write([store_in_fact(picked_fact(control.subject), str(number), kept)])

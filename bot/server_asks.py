@@ -30,12 +30,12 @@ from sessions.model import (
 from texts.hosts import host_of
 
 ASKING = 0xF0B232
-FIELDS_IN_DIALOG = 5
-_MOST_DIALOGS = 4
+FIELDS_IN_DIALOG = 5  # Discord's most
+_MOST_DIALOGS = 4  # with "Send" they fill one row
 _BUTTONS_IN_ROW = 5
 _MOST_MESSAGE = 1_500
 _MOST_FIELDS = 12
-_MOST_LINK = 512
+_MOST_LINK = 512  # Discord's most for a button
 _MOST_OPTIONS = 25
 _SHORT = 200
 Picked = Mapping[str, Sequence[str]]
@@ -139,6 +139,7 @@ def _component(number: int, field: FormField, given: Sequence[str]) -> ui.Item[A
         is_long = not field.choices and field.kind is FieldKind.TEXT and not field.format
         is_long = is_long and (field.most is None or field.most > _SHORT)
         return ui.TextInput(
+            # The number, since a name comes from the server and may be longer than Discord's 100 characters.
             custom_id=str(number),
             style=discord.TextStyle.paragraph if is_long else discord.TextStyle.short,
             default=", ".join(given)[:4000] or None,
@@ -190,6 +191,7 @@ def _link(body: LinkBody) -> list[str]:
 
 
 def _page_button(body: LinkBody) -> tuple[LinkButton, ...]:
+    # Only a plain address opens by one click; any other stands in a code block for people to judge.
     is_page = body.url.startswith(("https://", "http://")) and bool(host_of(body.url))
     return (LinkButton(body.url, "Open the page"),) if is_page and len(body.url) <= _MOST_LINK else ()
 

@@ -54,8 +54,10 @@ def _line(site: Site) -> str:
 
 def _other(session_id: str, site: Site) -> Button:
     """Return the button for the decision that does not hold now."""
+    # The end of a name says whose host it is; the owner of a domain chooses what stands before it.
     name = site.name if len(site.name) <= _LONGEST_LABEL else f"…{site.name[-_LONGEST_LABEL:]}"
     if site.state is SiteState.ALLOWED:
+        # The control has the whole name, whatever the label shows.
         return _button(session_id, site.name, f"Refuse {name}", SiteState.REFUSED)
     return _button(session_id, site.name, f"Allow {name}", SiteState.ALLOWED)
 

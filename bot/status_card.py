@@ -57,7 +57,7 @@ def status_line(info: SessionInfo) -> str:
         _word(model_name(info.model).partition(" ")[0]),
         _word(info.project if info.project != DEFAULT_PROJECT else ""),
         _percent(info),
-        money(paid_usd) if paid_usd >= 0.00005 else "",
+        money(paid_usd) if paid_usd >= 0.00005 else "",  # less would read $0.0000
         share_words(info.limit_shares),
     )
     return f"{'●' if info.lifecycle is Lifecycle.LIVE else '○'} {' · '.join(fact for fact in facts if fact)}"
@@ -73,6 +73,7 @@ def _state_word(info: SessionInfo) -> str:
 
 def _word(name: str) -> str:
     """Return a name as one word."""
+    # A name is anybody's text: as one short word it cannot look like another fact of the line.
     return escape_inline("-".join(one_line(name, 24).split()), 24)
 
 
@@ -88,6 +89,7 @@ def _what_blocks(info: SessionInfo) -> tuple[Row, ...]:
         return ((Button(Control(Verb.MOVE, info.id), "Move to another project"),),)
     match info.blocker:
         case Blocker.USAGE_LIMIT:
+            # A limit may hold for one model alone.
             return ((Button(Control(Verb.MODEL, info.id), "Other model"),),)
         case Blocker.AUTH:
             return ((Button(Control(Verb.MORE, info.id, "login"), "How to log in"),),)
@@ -149,6 +151,7 @@ def opened_card(opened: Opened) -> Card:
     parts = [section(opened) for section in SECTIONS]
     lines = [line for part in parts for line in part.lines]
     buttons = [button for part in parts for button in part.buttons]
+    # Discord takes five buttons a row and refuses the whole card for a sixth.
     rows = tuple(tuple(buttons[n : n + _IN_A_ROW]) for n in range(0, len(buttons), _IN_A_ROW))
     title = escape_inline(opened.info.title, 90) or "Session"
     return Card((f"**{opened.info.list_mark}{title}**", "\n".join(lines)), rows, accent=_accent(opened.info))
@@ -244,6 +247,7 @@ def _promised(opened: Opened) -> Part:
     if not promised:
         return Part()
     is_live = opened.info.lifecycle is Lifecycle.LIVE
+    # Schedules live in Claude's process: without one, nothing happens at their times.
     when = (f" {moment(each.next_ms)}" if each.next_ms and is_live else " when woken" for each in promised)
     lines = [f"- {_quoted(each.prompt)}{at}" for each, at in zip(promised, when, strict=True)][:_MOST_LISTED]
     return Part(["Planned:", *lines, *_and_more(len(promised))])
@@ -267,6 +271,7 @@ def _project(opened: Opened) -> Part:
     name = escape_inline(info.project or info.work_directory_name, 80) or "its own directory"
     branch = f" · branch {escape_inline(place.branch, 60)}" if place.branch else ""
     commit = [f"-# Last commit: {escape_inline(place.commit, 90)}"] if place.commit else []
+    # A live process keeps its directory, so the card offers the move only without one.
     can_move = Action.MANAGE in opened.may and info.lifecycle in (Lifecycle.PARKED, Lifecycle.FAILED)
     buttons = [opened.button(Verb.MOVE, "Move")] if can_move else []
     is_busy = info.running_turn is not None or info.queued_turns

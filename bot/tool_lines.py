@@ -30,6 +30,7 @@ def is_picture_name(path: str) -> bool:
 
 def short_path(path: str, work_directory: str) -> str:
     """Return `path` relative to the work directory of that name; else its last parts if it is long."""
+    # By the directory's name: the face does not know where it lies on the machine.
     _, found, below = path.partition(f"/{work_directory}/") if work_directory else ("", "", "")
     if found and below:
         return below

@@ -32,6 +32,7 @@ def trust_question(event: Noticed, number: int, session_id: str, admin_id: int |
 
 def _buttons(session_id: str, content_hash: str) -> tuple[Button, ...]:
     def button(answer: str, label: str, style: Style = Style.SECONDARY) -> Button:
+        # The hash binds the decision to what was listed: hooks that came since then are not trusted by it.
         return Button(Control(Verb.TRUST, session_id, answer, content_hash), label, style)
 
     return (

@@ -45,7 +45,7 @@ from sessions.model import ExportFormat, Lifecycle, ToolCall, TurnKind, TurnStat
 
 _KEEP = "keep"
 _PUT_BACK = "put back"
-DEFAULT_FILE_LIMIT = 10 * 2**20
+DEFAULT_FILE_LIMIT = 10 * 2**20  # in a server without boosts; the interaction names the real one
 _RECENT = 50
 
 
@@ -123,9 +123,11 @@ class TurnControls:
     async def regenerate(self, reply: Reply, session_id: str, turn_id: str, *, keep_files: bool) -> None:
         """Ask the last prompt again. If its answer changed files, first offer to put them back or keep them."""
         last = await self._last_prompt(reply, session_id)
+        # Claude's rewind drops what came later, so only the last prompt can be asked again.
         if turn_id and turn_id not in (last.turn.id, last.turn.alternative_of):
             raise Refused("Only the last answer can be asked again. For an earlier one, use Branch there.")
         if not keep_files and any(_writes(last)):
+            # A dry run: nothing changes before the person has chosen.
             changed = await self._face.core.perform(
                 reply.actor, RewindFiles(session_id=session_id, turn_id=last.turn.id)
             )
@@ -154,6 +156,7 @@ class TurnControls:
         origin = reply.interaction.message
         here = place.channel_id if place is not None else spot.channel_id
         link = origin.jump_url if origin is not None and not origin.flags.ephemeral else f"<#{here}>"
+        # The branch is there: a lost link reported as a failure would make people branch a second time.
         with suppress(discord.HTTPException, *CONNECTION_BROKEN):
             await self._client.get_partial_messageable(made.channel_id).send(
                 f"-# “{escape_inline(branch.title or name, 80)}” goes on from {link}.", silent=True
@@ -164,6 +167,7 @@ class TurnControls:
         await reply.think()
         file = await self._face.core.perform(reply.actor, wish)
         limit, words = file_limit(reply), "The session as a file:"
+        # Uploads are most of such a file, and the conversation is of use without them.
         if len(file.data) > limit and wish.format is ExportFormat.JSON:
             file = await self._face.core.perform(reply.actor, replace(wish, with_uploads=False))
             words = "The session as a file. The files of its prompts are not in it: too large for Discord."
@@ -229,6 +233,7 @@ class TurnControls:
 
     async def _put_back(self, reply: Reply, control: Control) -> None:
         last = await self._last_prompt(reply, control.session_id)
+        # The card may be old: putting the files back now would undo a later turn's work, too.
         if last.turn.id != control.subject:
             raise Refused("Another prompt came since then; nothing was changed.")
         wish = RewindFiles(session_id=control.session_id, turn_id=control.subject, dry_run=False)
@@ -280,6 +285,7 @@ class TurnControls:
         await reply.update(Card((f"The session goes on in {escape_inline(moved.project, 80)}.",)))
 
     async def _files(self, reply: Reply, session_id: str, turn_id: str) -> None:
+        # A file of the directory is more than the thread shows, so reading along is not enough.
         await self._face.check(reply.actor, Action.PROMPT, session_id)
         core = self._face.core
         info = await core.perform(reply.actor, GetSession(session_id=session_id))

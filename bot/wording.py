@@ -12,7 +12,7 @@ _DISCORD_USER = re.compile(r"discord:(\d{1,20})")
 def duration(ms: int) -> str:
     """Return a duration as `0.8 s`, `12 s`, `2 min 10 s` or `1 h 5 min`."""
     seconds = ms / 1000
-    if seconds < 9.95:
+    if seconds < 9.95:  # more would read 10.0 s
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 60:
@@ -33,7 +33,7 @@ def tokens(count: int) -> str:
     """Return a count of tokens as `950`, `48k` or `1.2M`."""
     if count < 1_000:
         return str(count)
-    if count < 999_500:
+    if count < 999_500:  # more would read 1000k
         return f"{count / 1_000:.0f}k"
     return f"{count / 1_000_000:.1f}M"
 

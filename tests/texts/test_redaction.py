@@ -1,5 +1,7 @@
 """Secrets are taken out by value and by shape; what only looks a bit like one stays."""
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,17 +37,34 @@ SECRETS = {
     "bearer without a digit": "bearer abcdefghijklmnopqrst",
     "private key": PEM,
     "private key, cut": PEM[:50],
+    "private key, in one line": PEM.replace("\n", "\\n"),
+    "private key, of PGP": PEM.replace("RSA PRIVATE KEY", "PGP PRIVATE KEY BLOCK"),
+    "private key, of SSH2": "---- BEGIN SSH2 ENCRYPTED PRIVATE KEY ----\nP2/56wAAAa\n",
+    "private key, in Base64": "LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpNSUlFcEFJQkFBS0NBUUVB",
+    "GitHub, app with a JSON Web Token": f"ghs_123456_{JWT}",
+    "GitLab, routable": "glpat-" + "aB1" * 9 + ".01.1a2b3c4d5",
+    "GitLab, runner": "glrt-" + "aB1-" * 5,
+    "Slack, of a browser": "xoxc-1234567890-abcdef0123456789",
+    "Slack, of a cookie": "xoxd-AbC%2FdefGHIjklMNOpqr",
+    "Slack, rotating": "xoxe.xoxp-1-Mi0yLTEyMzQ1Njc4OTAtMTIz",
+    "Stripe, webhook": "whsec_" + "aB1x" * 8,
+    "Google, of an hour": "ya29.a0AfH6SMBabcdefghijklmnop",
+    "Google, client": "GOCSPX-" + "aB1x" * 7,
+    "Docker": "dckr_pat_" + "aB1" * 9,
+    "Vault": "hvs." + "aB1x" * 20,
+    "SendGrid": f"SG.{'aB' * 11}.{'aB1' * 14}",
+    "Telegram": "123456789:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw1",
+    "age": "AGE-SECRET-KEY-1" + "QPZRY9X8GF2TVDW0S3JN54KHCE" * 2,
+    "JSON Web Token behind a name": f"token_{JWT}",
 }
 
 
 @pytest.mark.parametrize("name", SECRETS)
-@pytest.mark.parametrize(
-    "around", ["{}", "before {} after", "`{}`", '"{}"', "({})", "line\n{}\nline", "url?x={}&y=1"]
-)
-def test_each_known_shape_is_marked_wherever_it_stands(name: str, around: str) -> None:
-    shown = Redactor().redact(around.format(SECRETS[name]))
-    assert SECRETS[name] not in shown
-    assert MARK in shown
+def test_each_known_shape_is_marked_wherever_it_stands(name: str) -> None:
+    for around in ("{}", "before {} after", "`{}`", '"{}"', "({})", "line\n{}\nline", "url?x={}&y=1"):
+        shown = Redactor().redact(around.format(SECRETS[name]))
+        assert SECRETS[name] not in shown
+        assert MARK in shown
 
 
 ASSIGNED = {
@@ -60,6 +79,36 @@ ASSIGNED = {
     '"Authorization": "Basic dXNlcjpwYXNzd29yZA=="': "dXNlcjpwYXNzd29yZA",
     "postgres://ann:hunter2hunter2@db/x": "hunter2hunter2",
     "https://ann:pw@example.com/x": "ann:pw",
+    "https://ann:p@ss/hunter22@example.com/x": "hunter22",
+    "https://0123456789abcdef0123456789abcdef@example.com/": "0123456789abcdef",
+    "x-api-key: hunter22xyz": "hunter22xyz",
+    "secret-key: hunter22xyz": "hunter22xyz",
+    "AccountKey=hunter22xyz;": "hunter22xyz",
+    "Server=db;Uid=sa;Pwd=hunter22xyz;": "hunter22xyz",
+    "PASSWORD=pa;hunter22xyz": "hunter22xyz",
+    "passphrase: hunter22xyz": "hunter22xyz",
+    'password := "hunter22xyz"': "hunter22xyz",
+    "'password' => 'hunter22xyz'": "hunter22xyz",
+    'const password: string = "hunter22xyz"': "hunter22xyz",
+    'if password == "hunter22xyz":': "hunter22xyz",
+    "os.environ['PASSWORD'] = 'hunter22xyz'": "hunter22xyz",
+    '"password": "it\'s-hunter22xyz"': "hunter22xyz",
+    r'"password": "ab\u0026-hunter22xyz"': "hunter22xyz",
+    'password = "correct horse hunter22xyz': "hunter22xyz",
+    '{"name": "DB_PASSWORD", "value": "hunter22xyz"}': "hunter22xyz",
+    "- name: DB_PASSWORD\n  value: hunter22xyz": "hunter22xyz",
+    r'"{\"a\": \"{\\\"password\\\": \\\"hunter22xyz\\\"}\"}"': "hunter22xyz",
+    "<password>hunter22xyz</password>": "hunter22xyz",
+    "tool --api-key hunter22xyz --verbose": "hunter22xyz",
+    "curl -u ann:hunter22xyz https://h.example": "hunter22xyz",
+    "machine h login ann password hunter22xyz": "hunter22xyz",
+    "ENV API_TOKEN hunter22xyz": "hunter22xyz",
+    "Authorization: token hunter22xyz1234": "hunter22xyz1234",
+    r"{\"Authorization\": \"Basic dXNlcjpwYXNzd29yZA==\"}": "dXNlcjpwYXNzd29yZA",
+    '"auth": "dXNlcjpwYXNzd29yZA=="': "dXNlcjpwYXNzd29yZA",
+    "Set-Cookie: sid=hunter22xyz; HttpOnly": "hunter22xyz",
+    "https://h.example/x?sig=abcdEFGH1234abcd%3D": "abcdEFGH1234abcd",
+    "https://hooks.slack.com/services/T00000000/B00000000/abcdefghijkl": "abcdefghijkl",
 }
 
 
@@ -78,11 +127,27 @@ def test_what_is_given_to_a_telling_name_is_marked(text: str) -> None:
         "git commit 0123456789abcdef0123456789abcdef01234567",
         "550e8400-e29b-41d4-a716-446655440000", "user@host: ~$ ls", "see http://ann@h.example/",
         "01a1fd12-2d3b-7d46-a919-63905afaeadc", "123456789012345678", "bridge.wiring", "http://127.0.0.1:8080/v1",
-        "a:b@c", "the bearer of news",
+        "a:b@c", "the bearer of news", "http://127.0.0.1:3000/@me", "git commit --author ann",
+        "docker run -u 1000:1000 x", "use the --password option", '{"token": null, "secret": true}',
+        "tokens: 12345678", "a cookie: yes please",
     ],
 )  # fmt: skip
 def test_what_is_no_secret_stays(text: str) -> None:
     assert Redactor().redact(text) == text
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"password": 12345678, "next": [1]}, {"TOKEN=": 12345678}, {"say": 'curl "h?PASSWORD=abcdef"'},
+        {"say": 'x-----BEGIN PRIVATE KEY-----abc"d'}, {"say": "token='", "next": "it's TOKENabc'"},
+        {"the value": 123456789, "of": 'a token, value "'},
+        json.dumps({"say": "api-key='", "next": "a secret's"}),
+        {"say": "PASSWORD=abcdef\\"}, {"a": "Cookie: a=bcdefgh\"i", "b": "https://a:b\"c@d"},
+    ],
+)  # fmt: skip
+def test_a_line_of_json_stays_json(value: object) -> None:
+    json.loads(Redactor().redact(json.dumps(value)))
 
 
 def test_a_known_value_is_marked_as_json_spells_it() -> None:

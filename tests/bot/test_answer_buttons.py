@@ -9,8 +9,8 @@ from bot.bodies import Button, Plain, Select
 from sessions.events import TurnEnded, TurnHeldBack, TurnSent, TurnStarted, TurnWithdrawn
 from sessions.model import TurnId, TurnKind, TurnStatus
 from sessions.troubles import Failure, FailureKind
+from tests.bot.posted import post
 from tests.bot.room import patient, room
-from tests.bot.test_controls import post
 from tests.bot.test_turn_flow import stored
 from tests.bot.ways import Town, core, fake, town, ways_in
 from tests.fakes.discord_server import FakeDiscord, Message

@@ -11,7 +11,7 @@ from sessions.model import Lifecycle, Trust
 from sessions.rows import upsert_trust
 from sessions.session import Session
 from sessions.stored import StoredTrust
-from tests.bot.test_controls import buttons, post
+from tests.bot.posted import buttons, post
 from tests.bot.ways import Town, Ways, fake, ways_in
 from tests.fakes.discord_server import FakeDiscord, Place
 from tests.sessions.running_core import idle, reached, running_core

@@ -14,7 +14,7 @@ from bot.client import intents
 from bot.command_sync import sync_commands
 from bot.inbox_rows import InboxRow, take_in
 from sessions.work_directory import list_projects
-from tests.bot.test_controls import buttons, post
+from tests.bot.posted import buttons, post
 from tests.bot.test_inbox import rows
 from tests.bot.ways import Town, Ways, core, fake, town, ways, ways_in
 from tests.fakes.discord_server import Ack, FakeDiscord

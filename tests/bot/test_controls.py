@@ -1,54 +1,23 @@
 """Controls: each means what its row says, also on old messages, twice at once, and when unknown."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import cast
 
 import pytest
 
-from api import Core, GetFile, SessionPage, Share
-from api.access import Actor
+from api import SessionPage, Share
 from backends.directory import MARKER
-from bot.bodies import Body, Button, Card, Control, File, Plain, Verb
-from bot.discord_bodies import message_kwargs
-from bot.errors import Refused
-from bot.modals import Question, control_key_of, dialog, submitted_text
-from bot.outgoing_files import read_file
+from bot.bodies import Card, Control, Verb
 from bot.panels import ListState, session_list
-from bot.rows import insert_controls
 from bot.status_card import status_card
 from service.session_info import info_of
-from service.work_files import get_file
 from sessions.model import Lifecycle, ShareLevel, TurnStatus
-from sessions.session import Session
+from tests.bot.posted import asking, buttons, post
 from tests.bot.ways import Town, Ways, core, core_id, fake, town, ways, ways_in
-from tests.fakes.discord_server import Ack, FakeDiscord, Message, Place
+from tests.fakes.discord_server import Ack, FakeDiscord
 from tests.fakes.discord_server.model import walk
 from tests.sessions.running_core import ADMIN, DEADLINE_S, RunningCore, idle, reached, until
 
 __all__ = ["core", "fake", "town", "ways"]
-
-
-async def post(ways: Ways, place: Place, body: Body) -> Message:
-    """Post `body` as the view would."""
-    await ways.core.db.write(insert_controls(body))
-    await ways.client.get_partial_messageable(place.id).send(**message_kwargs(body))
-    return place.from_bot[-1]
-
-
-def buttons(*controls: Control) -> Plain:
-    return Plain("a panel", (tuple(Button(each, each.verb.value) for each in controls),))
-
-
-async def asking(ways: Ways, prompt: str = "demo:bash touch x") -> tuple[Place, Session, str]:
-    """Ann's session with an open ask: thread, session, id of the ask."""
-    await ways.town.ann.slash(ways.fake.general, "claude", prompt=prompt).settled()
-    thread = await ways.fake.general.wait_for_thread()
-    session = await ways.session_in(thread)
-    snapshot = await reached(session, lambda each: bool(each.asks))
-    return thread, session, snapshot.asks[0].id
 
 
 # --- unknown, old, twice ----------------------------------------------------------------------------------
@@ -292,138 +261,3 @@ def test_a_list_without_sessions_says_how_to_begin() -> None:
     card = session_list(SessionPage(()), ListState(), {})
     assert isinstance(card, Card)
     assert "/claude" in card.texts[1]
-
-
-# --- dialogs and files ------------------------------------------------------------------------------------
-
-
-async def test_a_dialog_carries_its_control_and_is_unique_each_time() -> None:
-    control = Control(Verb.DENY_NOTE, "session", "ask")
-    first, second = (dialog(control, Question("T" * 60, "L" * 60)) for _ in range(2))
-    assert first.custom_id != second.custom_id
-    assert control_key_of(first.custom_id) == control_key_of(second.custom_id) == control.key
-    assert max(len(first.title), len(first.custom_id) - 55) <= 45
-    assert len(list(walk(first.to_dict()["components"]))) == 2
-
-
-@pytest.mark.parametrize(
-    ("data", "text"),
-    [
-        ({"components": [{"component": {"custom_id": "text", "value": " a "}}]}, "a"),
-        ({"components": [{"components": [{"custom_id": "text", "value": "b"}]}]}, "b"),
-        ({"components": []}, ""),
-        ({}, ""),
-    ],
-)
-def test_the_text_of_a_dialog_is_read_from_what_discord_sends(data: object, text: str) -> None:
-    assert submitted_text(data) == text
-
-
-NOTHING = "is not there, or is not given out"
-
-
-@dataclass
-class OnlyFiles:
-    """A core that gives files out, to whom it may be."""
-
-    root: Path
-
-    def get_file(self, _: Actor, wish: GetFile) -> AsyncGenerator[bytes, None]:
-        return get_file(self.root, wish)
-
-
-async def read(root: Path, name: str, max_bytes: int) -> File:
-    wish = GetFile(session_id="s", path=name, max_bytes=max_bytes)
-    return await read_file(cast("Core", OnlyFiles(root)), ADMIN, wish)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    root = tmp_path / "root"
-    (root / ".git").mkdir(parents=True)
-    (root / "a.txt").write_bytes(b"12345")
-    (root / ".env").write_bytes(b"secret")
-    (root / ".git" / "config").write_bytes(b"secret")
-    (tmp_path / "b.txt").write_bytes(b"outside")
-    (root / "link").symlink_to(tmp_path / "b.txt")
-    (root / "inner").symlink_to(root / "a.txt")
-    (root / "sly").symlink_to(root / ".env")
-    return root
-
-
-@pytest.mark.parametrize(
-    ("name", "said"),
-    [
-        ("a.txt", None),
-        ("inner", None),
-        ("link", NOTHING),
-        ("../b.txt", NOTHING),
-        ("../nothing", NOTHING),
-        ("../root/a.txt", None),
-        (".env", NOTHING),
-        ("sly", NOTHING),
-        (".git/config", NOTHING),
-        ("nothing", NOTHING),
-        (".", "not a file"),
-        ("a\0b", NOTHING),
-        ("/etc/passwd", NOTHING),
-        ("/etc/no-such-file", NOTHING),
-    ],
-)
-async def test_only_plain_files_of_the_work_directory_are_given_out(
-    root: Path, name: str, said: str | None
-) -> None:
-    if said is None:
-        assert (await read(root, name, 100)).data == b"12345"
-        return
-    with pytest.raises(Refused, match=said) as refused:
-        await read(root, name, 100)
-    assert str(root) not in str(refused.value)
-
-
-async def test_a_file_that_is_too_large_is_named_with_its_size(root: Path) -> None:
-    with pytest.raises(Refused, match="5 bytes"):
-        await read(root, "a.txt", 4)
-
-
-# --- threads that are taken -------------------------------------------------------------------------------
-
-
-async def test_a_session_that_is_started_in_a_sessions_thread_gets_one_beside_it(ways: Ways) -> None:
-    thread, session = await ways.started(ways.town.ann, "demo:text first")
-    outcome = await ways.town.bob.slash(thread, "session start", title="Another").settled()
-    made = next(each for each in ways.fake.general.threads if each.id != thread.id)
-    assert f"<#{made.id}>" in outcome.text
-    assert (await ways.session_in(made)).snapshot.title == "Another"
-    assert (await ways.session_in(thread)).id == session.id
-
-
-async def test_a_session_without_a_place_takes_nobodys_thread(ways: Ways) -> None:
-    thread, session = await ways.started(ways.town.ann, "demo:text first")
-    homeless = await ways.core.session(core_id(ways.town.bob.id), "terminal:1")
-    outcome = await ways.town.bob.slash(thread, "session resume", session=homeless.id).settled()
-    made = next(each for each in ways.fake.general.threads if each.id != thread.id)
-    assert f"<#{made.id}>" in outcome.text
-    assert (await ways.session_in(thread)).id == session.id
-
-
-async def test_a_session_whose_project_is_gone_is_moved_from_its_card_and_by_a_command(ways: Ways) -> None:
-    ann, workspaces = ways.town.ann, ways.core.directory / "workspaces"
-    thread, session = await ways.started(ann, "demo:text one")
-    await session.park("test")
-    Path(session.snapshot.work_directory).rename(workspaces / "renamed")
-    (workspaces / "other").mkdir()
-    ann.send(thread, "demo:text two")
-    await reached(session, lambda snapshot: snapshot.lifecycle is Lifecycle.FAILED)
-    card = status_card(info_of(session.snapshot))
-    message = await post(ways, thread, card)
-    panel = await ann.click(message, "Move to another project").settled()
-    assert "not there any more" in panel.text
-    assert panel.reply is not None
-    moved = await ann.select(panel.reply, None, "renamed").settled()
-    assert "goes on in renamed" in moved.text
-    await idle(session)
-    assert await ways.prompts(session) == ["demo:text one", "demo:text two"]
-    moved = await ann.slash(thread, "session move", project="other").settled()
-    assert "goes on in other" in moved.text
-    assert session.snapshot.work_directory == str((workspaces / "other").resolve())

@@ -7,12 +7,12 @@ from msgspec.structs import replace
 
 from api import Share
 from sessions.model import ShareLevel
-from sessions.session import Session
 from storage import Statement
+from tests.bot.pointed import session_on
 from tests.bot.test_inbox import busy_session, open_gate
 from tests.bot.test_message_words import ALERT, ALERT_TEXT
 from tests.bot.ways import ADMIN, Town, Ways, core, core_id, fake, options, town, ways, ways_in
-from tests.fakes.discord_server import FakeDiscord, Message, Place
+from tests.fakes.discord_server import FakeDiscord, Place
 from tests.sessions.running_core import RunningCore, idle, reached
 
 __all__ = ["core", "fake", "town", "ways"]
@@ -22,14 +22,6 @@ PICTURE = b"\x89PNG\r\n\x1a\n" + bytes(64)
 
 def quoted(text: str) -> str:
     return "\n".join(f"> {line}" for line in text.split("\n"))
-
-
-async def session_on(ways: Ways, message: Message) -> Session:
-    """The session in the thread that the bot opened on the message."""
-    thread = await ways.fake.general.wait_for_thread(lambda each: each.id == message.id)
-    session = await ways.session_in(thread)
-    await ways.dealt_with()
-    return session
 
 
 # --- replies ----------------------------------------------------------------------------------------------
@@ -297,67 +289,6 @@ async def test_claude_is_told_who_speaks_where_several_may(ways: Ways) -> None:
         "bob writes:\ndemo:text 1",
         "bob writes:\ndemo:text last",
     ]
-
-
-# --- a mention that an edit adds ---------------------------------------------------------------------------
-
-
-async def test_an_edit_that_adds_a_mention_is_a_prompt_once(ways: Ways) -> None:
-    talk = ways.town.ann.send(ways.fake.general, "why is it red?")
-    ways.town.ann.edit(talk, "why is it red, please?")
-    ways.town.ann.edit(talk, f"{ways.fake.bot.mention} why is it red?")
-    session = await session_on(ways, talk)
-    await idle(session)
-    ways.town.ann.edit(talk, f"{ways.fake.bot.mention} why is it so red?")
-    await ways.fake.general.wait_for_message("Claude has this prompt already")
-    assert await ways.prompts(session) == ["why is it red?"]
-
-
-async def test_an_edit_that_adds_a_mention_to_an_aside_is_a_prompt(ways: Ways) -> None:
-    thread, session = await ways.started(ways.town.ann, "demo:text first")
-    aside = ways.town.ann.send(thread, f"{ways.town.bob.mention} look")
-    await ways.dealt_with()
-    ways.town.ann.edit(aside, f"{ways.fake.bot.mention} look")
-    await reached(session, lambda each: each.message_count == 2)
-    assert (await ways.prompts(session))[1] == "look"
-
-
-@pytest.mark.parametrize(("who", "later_s"), [("ann", 301), ("mel", 0)])
-async def test_an_edit_too_late_or_by_a_stranger_is_no_prompt(ways: Ways, who: str, later_s: int) -> None:
-    person = {"ann": ways.town.ann, "mel": ways.town.mel}[who]
-    talk = person.send(ways.fake.general, "why is it red?")
-    ways.fake.advance(later_s)
-    person.edit(talk, f"{ways.fake.bot.mention} why is it red?")
-    ways.town.ann.send(ways.fake.general, ways.fake.bot.mention)
-    await ways.fake.general.wait_for_message("use /claude")
-    await ways.dealt_with()
-    assert not ways.fake.general.threads
-
-
-async def test_a_mention_added_while_the_bot_was_away_is_a_prompt_once(
-    fake: FakeDiscord, core: RunningCore, town: Town
-) -> None:
-    async with ways_in(fake, core, town) as ways:
-        old = town.ann.send(fake.general, "hours ago")
-        await ways.dealt_with()
-        fake.advance(3600)
-        talk, other = (town.ann.send(fake.general, text) for text in ("why is it red?", "never mind"))
-        town.mel.send(fake.general, "who knows")
-        town.ann.send(fake.general, fake.bot.mention)
-        await fake.general.wait_for_message("use /claude")
-        await ways.dealt_with()
-    await fake.until_gone()
-    for message in (old, talk):
-        town.ann.edit(message, f"{fake.bot.mention} why is it red?")
-    for _ in range(2):
-        async with ways_in(fake, core, town) as ways:
-            session = await session_on(ways, talk)
-            await idle(session)
-            assert await ways.prompts(session) == ["why is it red?"]
-        await fake.until_gone()
-    assert [each.id for each in fake.general.threads] == [talk.id]
-    fetched = [each for each in fake.requests if each.key.startswith("GET") and str(other.id) in each.key]
-    assert len(fetched) <= 1
 
 
 # --- odd inputs of the same kinds --------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from bot.bodies import Button, Card, Select
 from bot.rows import load_fact
 from bot.turn_store import picked_fact
 from sessions.session import Session
-from tests.bot.test_controls import asking, post
+from tests.bot.posted import asking, post
 from tests.bot.ways import Ways, core, fake, town, ways
 from tests.fakes.discord_server import Message, Place
 from tests.sessions.running_core import idle

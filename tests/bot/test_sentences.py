@@ -8,7 +8,7 @@ import pytest
 from api import Share
 from bot.bodies import Control, Verb
 from sessions.model import ShareLevel
-from tests.bot.test_controls import buttons, post
+from tests.bot.posted import buttons, post
 from tests.bot.ways import ADMIN, Ways, core, core_id, fake, town, ways
 from tests.fakes.discord_server.outcome import Attempt
 from tests.sessions.running_core import idle, until

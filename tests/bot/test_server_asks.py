@@ -13,8 +13,8 @@ from bot.bodies import Button, Card, LinkButton, Select
 from bot.turn_store import load_picked
 from sessions.model import AskId, LinkBody, ToolOutput
 from sessions.session import Session
-from tests.bot.test_cards import stored
-from tests.bot.test_controls import asking, post
+from tests.bot.card_kit import stored
+from tests.bot.posted import asking, post
 from tests.bot.ways import Town, Ways, core, fake, town, ways, ways_in
 from tests.fakes.discord_server import FakeDiscord, Message, Place
 from tests.sessions.running_core import idle, running_core

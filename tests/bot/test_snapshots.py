@@ -1,35 +1,18 @@
 """Whole channels as a person reads them. Each scenario's text is in `snapshots/`, for review."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+import tests.bot.scenarios_of_asks  # noqa: F401  # its scenarios are listed by being read
 from sessions import events as e
 from sessions.model import (
     Activity,
-    Allow,
-    AllowAlways,
-    Answer,
-    ApprovePlan,
     Blocker,
-    Choice,
-    Deny,
-    FieldChoice,
-    FieldKind,
-    FillForm,
-    FollowLink,
-    FormBody,
-    FormField,
-    LinkBody,
     Note,
     PermissionBody,
-    PlanBody,
-    Question,
-    QuestionBody,
-    RevisePlan,
-    Suggestion,
     Text,
     Thinking,
     ToolCall,
@@ -41,36 +24,14 @@ from sessions.topics import Topic
 from sessions.troubles import Limit, LimitState, LimitWindow
 from tests.bot.room import Room, room
 from tests.bot.room import patient as patient  # noqa: PLC0414
+from tests.bot.scenarios import NPM, SCENARIOS, call, done, scenario
 from tests.fakes.discord_server import FakeDiscord
 
 Check = Callable[[str, str], None]
-Scenario = Callable[[Room], Awaitable[None]]
-SCENARIOS: dict[str, Scenario] = {}
-
-
-def scenario(play: Scenario) -> Scenario:
-    SCENARIOS[play.__name__] = play
-    return play
-
-
-def call(number: int, name: str, **given: object) -> ToolCall:
-    return ToolCall(f"t{number}", name, given)
-
-
-def done(number: int, text: str = "", **more: object) -> ToolOutput:
-    return ToolOutput(f"t{number}", text, **more)  # type: ignore[arg-type]  # the fields by name
 
 
 PATCH = "@@ -10,3 +10,4 @@\n def login():\n-    return None\n+    user = find()\n+    return user"
 PROSE = "The login fails because `find()` is never called.\n\n"
-NPM = PermissionBody(
-    "Bash",
-    "t1",
-    {"command": "npm install --save-dev jest@29\nnpm test -- --watch=false"},
-    description="Install the test runner and run the tests",
-    reason="The command can change files outside of the project",
-    suggestions=(Suggestion({}, "Always allow Bash(npm install *) in this project"),),
-)
 
 
 @scenario
@@ -199,114 +160,6 @@ async def an_answer_that_grows(r: Room) -> None:
     await s.say("Here is **how it wor")
     await r.thread.wait_for_message("how it wor")
     await s.say("ks**:\n\n```python\ndef login():\n    return fi")
-
-
-@scenario
-async def a_permission_that_waits(r: Room) -> None:
-    s = r.session
-    await s.prompt("Run the tests")
-    await s.add(Text("I need a test runner."), call(1, "Bash", **NPM.input))
-    await s.ask(NPM)
-
-
-@scenario
-async def permissions_that_are_decided(r: Room) -> None:
-    s = r.session
-    await s.prompt("Run the tests")
-    await s.add(Text("I need a test runner."), call(1, "Bash", **NPM.input))
-    ask = await s.ask(NPM)
-    await r.settled()
-    await s.decide(ask, AllowAlways(0), by=f"discord:{r.owner.id}")
-    await s.add(done(1, "added 200 packages"), Text("Installed. Now I remove the old one."))
-    edit = {
-        "file_path": "/srv/workspaces/shop/package.json",
-        "old_string": '"jest": "28"',
-        "new_string": '"jest": "29"',
-    }
-    await s.add(call(2, "Edit", **edit))
-    ask = await s.ask(PermissionBody("Edit", "t2", edit))
-    await r.settled()
-    await s.decide(ask, Deny("Leave the old version in place."), by=f"discord:{r.owner.id}")
-    await s.add(done(2, "The user doesn't want this.", is_error=True), call(3, "Bash", command="npm test"))
-    ask = await s.ask(PermissionBody("Bash", "t3", {"command": "npm test"}))
-    await r.settled()
-    await s.decide(ask, Allow(), by="terminal:root")
-    await s.add(done(3, "ok\nok"), Text("All tests pass."))
-    await s.end()
-
-
-@scenario
-async def a_question_and_a_plan(r: Room) -> None:
-    s = r.session
-    question = QuestionBody(
-        "t1",
-        (
-            Question(
-                "Which database should it use?",
-                "Database",
-                (Choice("SQLite", "One file"), Choice("Postgres", "A server")),
-            ),
-            Question("Which checks?", "Checks", (Choice("Lint"), Choice("Types")), multi_select=True),
-        ),
-        {},
-    )
-    await s.prompt("Plan it")
-    await s.add(call(1, "AskUserQuestion"))
-    first = await s.ask(question)
-    await r.settled()
-    answers = {"Which database should it use?": "SQLite", "Which checks?": "Lint, Types"}
-    await s.decide(first, Answer(answers), by=f"discord:{r.owner.id}")
-    await s.add(done(1, "SQLite"), call(2, "ExitPlanMode"))
-    plan = PlanBody("t2", "# Plan\n1. Write the schema\n2. Move the data\n\n**Risk**: downtime.", {})
-    second = await s.ask(plan)
-    await r.settled()
-    await s.decide(second, RevisePlan("Add a backup first."), by=f"discord:{r.owner.id}")
-    await s.add(done(2, "no", is_error=True), call(3, "ExitPlanMode"))
-    await s.ask(PlanBody("t3", "# Plan\n0. Back up\n1. Write the schema", {}))
-    await r.settled()
-
-
-@scenario
-async def a_question_that_waits(r: Room) -> None:
-    s = r.session
-    await s.prompt("Ask me")
-    await s.add(call(1, "AskUserQuestion"))
-    await s.ask(
-        QuestionBody(
-            "t1", (Question("Which colour?", "Colour", (Choice("Red", "Like fire"), Choice("Blue"))),), {}
-        )
-    )
-
-
-@scenario
-async def an_mcp_server_asks(r: Room) -> None:
-    s = r.session
-    by = f"discord:{r.owner.id}"
-    await s.prompt("Read my mail")
-    login = await s.ask(LinkBody("mail", "Log in to **your** mail.", "https://login.example/auth?x=1"))
-    await r.settled()
-    await s.decide(login, FollowLink(), by=by)
-    fields = (
-        FormField(
-            "box", FieldKind.CHOICE, "Box", "Where it lies", (FieldChoice("i", "Inbox"),), is_required=True
-        ),
-        FormField("days", FieldKind.INTEGER, "Days", most=9, default=("3",)),
-    )
-    first = await s.ask(FormBody("mail", "Which mails?", fields))
-    await r.settled()
-    await s.decide(first, FillForm({"box": ("i",), "days": ("5",)}), by=by)
-    await s.ask(FormBody("mail", "Which others?", fields))
-    await s.ask(LinkBody("mail", "", "https://bank.example@evil.example/"))
-
-
-@scenario
-async def an_approved_plan_goes_on_below(r: Room) -> None:
-    s = r.session
-    await s.prompt("Plan it")
-    await s.add(Text("Here is my plan."), call(1, "ExitPlanMode"))
-    ask = await s.ask(PlanBody("t1", "1. Do it", {}))
-    await r.settled()
-    await s.decide(ask, ApprovePlan(accept_edits=True), by=f"discord:{r.owner.id}")
 
 
 @scenario

@@ -20,7 +20,8 @@ from sessions.supervision import Vigilance
 from sessions.tools import Toolbox
 from storage import AnyStatement, Database, Outcome, Row, SqlValue
 from tests.fakes.fake_backend import FakeBackend, FakeHost, FakeMachine
-from tests.fakes.memory_cli import MemoryClaude, MemoryConversations, memory_driver
+from tests.fakes.memory_cli import MemoryClaude
+from tests.fakes.memory_conversations import MemoryConversations, memory_driver
 
 DEADLINE_S = 30.0
 USER = "discord:1"

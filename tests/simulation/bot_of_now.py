@@ -17,7 +17,7 @@ from sessions.manager import Policy, SessionManager
 from sessions.model import Lifecycle
 from sessions.slots import Limits
 from storage import Database
-from tests.fakes.memory_cli import memory_driver
+from tests.fakes.memory_conversations import memory_driver
 from tests.simulation.chat import GUILD, PEOPLE
 from tests.simulation.claude import SimulatedConversations
 from tests.simulation.client import SimulatedClient

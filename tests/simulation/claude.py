@@ -19,11 +19,10 @@ from tests.fakes.memory_cli import (
     Interrupted,
     MemoryClaude,
     MemoryCli,
-    MemoryConversations,
-    Message,
     Row,
     Turn,
 )
+from tests.fakes.memory_conversations import MemoryConversations, Message
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -7,11 +7,11 @@ import binascii
 import json
 import os
 import re
-import signal
 import time
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
+from tests.fakes.scripted.commands import run_command, spawn
 from tests.fakes.scripted.faults import at_gate, fault
 from tests.fakes.scripted.words import (
     ERRORS,
@@ -31,8 +31,6 @@ from tests.fakes.scripted.words import (
 )
 
 if TYPE_CHECKING:
-    from subprocess import Popen
-
     from tests.fakes.scripted.process import ScriptedCli
 
 
@@ -298,10 +296,10 @@ class Reply:
     def execute(self, word: str, body: Row, call_id: str) -> Generator[Wait, None, tuple[str, bool]]:
         match word:
             case "demo:bash":
-                return (yield from self.shell(str(body["command"])))
+                return (yield from run_command(str(body["command"]), self.cli.children))
             case "demo:background":
                 task = f"b{os.urandom(4).hex()}"
-                self.cli.tasks[task] = (self.spawn(str(body["command"]), None), call_id)
+                self.cli.tasks[task] = (spawn(str(body["command"]), None, self.cli.children), call_id)
                 self.cli.say("background_tasks_changed", tasks=[{"task_id": name} for name in self.cli.tasks])
                 self.cli.say("task_started", task_id=task, tool_use_id=call_id, description="command")
                 return f"Command running in background with ID: {task}.", False
@@ -323,34 +321,6 @@ class Reply:
                 return f"Your questions have been answered: {json.dumps(body.get('answers'))}", False
             case _:
                 return "User has approved your plan.", False
-
-    def shell(self, command: str) -> Generator[Wait, None, tuple[str, bool]]:
-        import tempfile
-
-        with tempfile.TemporaryFile() as output:
-            child = self.spawn(command, output.fileno())
-            try:
-                yield (lambda: child.poll() is not None), True
-            except Interrupted:
-                os.killpg(child.pid, signal.SIGKILL)
-                child.wait()
-                raise
-            output.seek(0)
-            return output.read().decode(errors="replace").strip(), child.returncode != 0
-
-    def spawn(self, command: str, output: int | None) -> "Popen[bytes]":
-        import subprocess
-
-        target = subprocess.DEVNULL if output is None else output
-        child = subprocess.Popen(
-            ["/bin/sh", "-c", command],
-            stdin=subprocess.DEVNULL,
-            stdout=target,
-            stderr=target,
-            start_new_session=True,
-        )
-        self.cli.children.append(child)
-        return child
 
     # --- failures -----------------------------------------------------------------------------------------
 

@@ -14,8 +14,8 @@ from sessions.stored import StoredTrust
 from tests.bot.posted import buttons, post
 from tests.bot.ways import Town, Ways, fake, ways_in
 from tests.fakes.discord_server import FakeDiscord, Place
+from tests.sessions.own_copies import checkpoints, git
 from tests.sessions.running_core import idle, reached, running_core
-from tests.sessions.test_own_copies import checkpoints, git
 
 __all__ = ["fake"]
 

@@ -20,8 +20,8 @@ from bot.checkpoint_cards import preview_card
 from bot.outgoing_files import written_files
 from sessions.restore_scope import RestoreScope
 from tests.bot.ways import Ways, fake, town, ways
+from tests.sessions.checkpointed import end_taken, policy_in
 from tests.sessions.running_core import ADMIN, RunningCore, idle, reached, running_core
-from tests.sessions.test_checkpointing import end_taken, policy_in
 from workdirs.checkpoint_model import Reason
 from workdirs.plan import WhyLeft
 

@@ -21,8 +21,8 @@ from bridge.invocation import Shell
 from bridge.ownership import OwnerKind, owning
 from bridge.session_arguments import SessionAct
 from sessions.errors import FolderRefused
+from tests.sessions.checkpointed import policy_in
 from tests.sessions.running_core import ADMIN, RunningCore, running_core
-from tests.sessions.test_checkpointing import policy_in
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 

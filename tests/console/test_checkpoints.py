@@ -6,8 +6,8 @@ from typing import Any, cast
 
 from console import commands as slash
 from console.checkpoints import TypedCheckpoints
+from tests.sessions.checkpointed import policy_in
 from tests.sessions.running_core import ADMIN, running_core
-from tests.sessions.test_checkpointing import policy_in
 
 
 async def test_a_restore_is_seen_first_and_done_when_typed_again(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 from bridge.control import ControlServer
 from bridge.ownership import OwnerKind, owning
 from mcp_server.in_session import SessionToolbox
+from tests.sessions.checkpointed import policy_in
 from tests.sessions.running_core import CoreParts, RunningCore, running_core
-from tests.sessions.test_checkpointing import policy_in
 
 if TYPE_CHECKING:
     from mcp import Client

@@ -19,8 +19,8 @@ from sessions.session import Session
 from sessions.session_maker import NewSession
 from sessions.tools import ToolReply, ToolUse
 from tests.fakes.cli_home import make_cli_home
+from tests.sessions.checkpointed import policy_in
 from tests.sessions.running_core import CoreParts, RunningCore, reached, running_core
-from tests.sessions.test_checkpointing import policy_in
 
 OWNER = Actor("ann", "test", Role.USER)
 

@@ -11,8 +11,8 @@ from bridge.demo.model import DemoModel
 from sessions.model import Allow, PermissionMode
 from sessions.stored_folders import NoteKind
 from tests.service.test_backups import OWNER, policy_in
+from tests.sessions.checkpointed import end_taken
 from tests.sessions.running_core import idle, is_idle, reached, real_cli_core
-from tests.sessions.test_checkpointing import end_taken
 
 
 @pytest.mark.real_cli

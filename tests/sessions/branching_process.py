@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import api as c
+from tests.sessions.own_copies import Work, checkpoints
 from tests.sessions.running_core import running_core
-from tests.sessions.test_own_copies import Work, checkpoints
 from workdirs.merge_choices import Strategy
 
 

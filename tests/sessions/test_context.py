@@ -16,6 +16,7 @@ from sessions.model import PermissionMode
 from sessions.rows.folders import begin_end, end_done
 from sessions.session_maker import NewSession
 from tests.fakes.cli_home import make_cli_home
+from tests.sessions.own_copies import checkpoints, git
 from tests.sessions.running_core import (
     DEADLINE_S,
     CoreParts,
@@ -25,7 +26,6 @@ from tests.sessions.running_core import (
     real_cli_core,
     running_core,
 )
-from tests.sessions.test_own_copies import checkpoints, git
 
 pytestmark = [pytest.mark.real_cli, pytest.mark.timeout(180)]
 

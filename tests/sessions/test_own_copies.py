@@ -1,12 +1,6 @@
-"""Branches with files of their own: made, told to Claude, compared, merged, undone, removed, recovered."""
+"""Branches with files of their own: made, told to Claude, compared, merged, undone."""
 
-import asyncio
-import os
 import re
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,73 +8,19 @@ import pytest
 import api as c
 from api.access import Actor, Role
 from bridge.demo.model import DemoModel
-from faults import EXIT_CODE, VARIABLE
 from sessions import events as e
 from sessions import rows
-from sessions.checkpointing import CheckpointPolicy
 from sessions.errors import BranchRefused, BranchUnmerged, MergeOutdated, NotAllowed, SetUpNotAgreed
-from sessions.model import Lifecycle, ShareLevel, Trust
-from sessions.retention import RetentionRules
-from sessions.rows.ai_requests import AskedAside, request_asked
-from sessions.session import Session
-from sessions.stored import BranchStatus, Purpose, StoredTrust
-from storage import Statement
+from sessions.model import ShareLevel, Trust
+from sessions.stored import StoredTrust
 from tests.fakes.cli_home import make_cli_home
-from tests.sessions.running_core import CoreParts, RunningCore, running_core
-from workdirs.checkpoint_rules import CheckpointRules, RetentionAges
+from tests.sessions.own_copies import Work, checkpoints, git, work
+from tests.sessions.running_core import CoreParts, running_core
 from workdirs.merge_choices import Strategy
-from workdirs.model import Caps
+
+__all__ = ["work"]
 
 pytestmark = pytest.mark.timeout(180)
-
-
-def checkpoints(directory: Path) -> CheckpointPolicy:
-    return CheckpointPolicy(CheckpointRules(directory / "checkpoints", Caps(), RetentionAges()), wait_s=20)
-
-
-def git(root: Path, *arguments: str) -> str:
-    identity = ("-c", "user.name=A", "-c", "user.email=a@b", "-c", "init.defaultBranch=main")
-    done = subprocess.run(["git", *identity, *arguments], cwd=root, capture_output=True, text=True, check=True)
-    return done.stdout
-
-
-class Work:
-    """A session in a repository, and what tests do there."""
-
-    def __init__(self, core: RunningCore) -> None:
-        self.core = core
-        self.root = core.directory / "workspaces" / "default"
-        self.root.mkdir(parents=True, exist_ok=True)
-
-    def repository(self) -> None:
-        git(self.root, "init", "-q")
-        (self.root / "a").write_text("1\n2\n3\n")
-        (self.root / ".gitignore").write_text(".attachments\n")
-        git(self.root, "add", "-A")
-        git(self.root, "commit", "-q", "-m", "base")
-
-    async def branch(self, parent: Session, title: str = "Try it") -> Session:
-        info = await self.core.do(c.Branch(session_id=parent.id, channel_id="b", title=title))
-        assert info.has_own_copy
-        return await self.core.manager.get_session(info.id)
-
-    async def preview(self, branch: Session, strategy: Strategy = Strategy.SQUASH) -> c.MergePreview:
-        seen: c.MergePreview = await self.core.do(c.PreviewMerge(session_id=branch.id, strategy=strategy))
-        return seen
-
-    async def merge(self, branch: Session, message: str = "") -> c.MergeResult:
-        seen = await self.preview(branch)
-        command = c.MergeBranch(
-            session_id=branch.id, strategy=seen.strategy, digest=seen.digest, message=message
-        )
-        merged: c.MergeResult = await self.core.do(command)
-        return merged
-
-
-@pytest.fixture
-async def work(tmp_path: Path) -> AsyncIterator[Work]:
-    async with running_core(tmp_path / "core", checkpoints=checkpoints(tmp_path)) as core:
-        yield Work(core)
 
 
 @pytest.mark.real_cli
@@ -218,84 +158,6 @@ async def test_a_copy_without_git_can_be_compared_but_not_merged(work: Work) -> 
         await work.core.do(c.CompareBranch(session_id=parent.id))
 
 
-async def test_removing_ends_the_session_and_keeps_files_and_commits(work: Work) -> None:
-    work.repository()
-    core = work.core
-    parent = await core.session()
-    await core.ask(parent, "demo:text one")
-    branch = await work.branch(parent)
-    copy = Path(branch.snapshot.work_directory)
-    (copy / "kept").write_text("only here")
-    git(copy, "add", "kept")
-    git(copy, "commit", "-q", "-m", "only here")
-    await core.ask(branch, "demo:text two")
-    with pytest.raises(BranchUnmerged, match="1 commit that no other branch has"):
-        await core.do(c.RemoveBranch(session_id=branch.id))
-    (copy / "a").write_text("edited")
-    with pytest.raises(BranchUnmerged, match=r"1 commit .* and changes that no commit has"):
-        await core.do(c.RemoveBranch(session_id=branch.id))
-    await core.do(c.RemoveBranch(session_id=branch.id, even_unmerged=True))
-    assert branch.snapshot.lifecycle is Lifecycle.ENDED
-    assert not copy.exists()
-    refs = git(work.root, "for-each-ref", "--format=%(refname)")
-    assert f"refs/bridge/archive/{branch.id}" in refs
-    assert "bridge/try-it" not in refs
-    kept = await core.do(c.ListCheckpoints(session_id=branch.id))
-    assert kept.checkpoints[0].reason == "before_removal"
-    assert (await core.do(c.ListBranches(session_id=parent.id))).branches == ()
-    with pytest.raises(BranchRefused):
-        await core.do(c.RemoveBranch(session_id=branch.id))
-
-
-async def _removed(work: Work, branch: Session) -> None:
-    await work.core.do(c.RemoveBranch(session_id=branch.id))
-
-
-async def _deleted_by_a_rule(work: Work, branch: Session) -> None:
-    await branch.end("enough")
-    await work.core.manager.retention.apply()
-
-
-@pytest.mark.parametrize("remove", [_removed, _deleted_by_a_rule])
-async def test_only_a_branch_whose_work_is_elsewhere_goes_by_itself(
-    tmp_path: Path, remove: Callable[[Work, Session], Awaitable[None]]
-) -> None:
-    policy = checkpoints(tmp_path)
-    rules = RetentionRules(max_ended=0)
-    async with running_core(tmp_path / "core", checkpoints=policy, retention=rules) as core:
-        work = Work(core)
-        work.repository()
-        parent = await core.session()
-        await core.ask(parent, "demo:text one")
-        branches = [await work.branch(parent, title) for title in ("fresh", "merged", "dirty", "committed")]
-        places = [Path(each.snapshot.work_directory) for each in branches]
-        (places[1] / "new").write_text("new")
-        await work.merge(branches[1])
-        (places[2] / "new").write_text("new")
-        git(places[3], "commit", "-q", "--allow-empty", "-m", "mine")
-        for branch in branches:
-            with suppress(BranchUnmerged):
-                await remove(work, branch)
-        assert [place.exists() for place in places] == [False, False, True, True]
-        left = (await core.do(c.ListBranches(session_id=parent.id))).branches
-        assert {each.name for each in left} == {"dirty", "committed"}
-        git(work.root, "merge", "-q", "bridge/committed")
-        await remove(work, branches[3])
-        assert not places[3].exists()
-
-
-async def test_a_plain_copy_goes_by_itself_only_as_it_began(work: Work) -> None:
-    (work.root / "a").write_text("a\n")
-    parent = await work.core.session()
-    await work.core.ask(parent, "demo:text one")
-    branch, other = await work.branch(parent, "one"), await work.branch(parent, "two")
-    (Path(branch.snapshot.work_directory) / "b").write_text("b\n")
-    with pytest.raises(BranchUnmerged, match="plain copy"):
-        await work.core.do(c.RemoveBranch(session_id=branch.id))
-    await work.core.do(c.RemoveBranch(session_id=other.id))
-    assert not Path(other.snapshot.work_directory).exists()
-
-
 async def test_only_who_may_prompt_has_claude_write_the_report(work: Work) -> None:
     work.repository()
     core, eve = work.core, Actor("eve", "test", Role.USER)
@@ -314,15 +176,6 @@ async def test_only_who_may_prompt_has_claude_write_the_report(work: Work) -> No
     for words in ("+1 −0", "- turn 1: demo:text It works.", str(branch.id)):
         assert words in written.text
     assert "Its last answer" not in written.text
-
-
-async def test_a_request_that_a_kill_cut_is_noted_at_the_next_start(tmp_path: Path) -> None:
-    async with running_core(tmp_path / "core") as core:
-        session = await core.session()
-        asked = AskedAside(Purpose.DIGEST, "?", "", "")
-        await core.db.write([request_asked("r", session.id, asked, 1)])
-    async with running_core(tmp_path / "core") as core:
-        assert await core.db.read("SELECT status FROM ai_requests") == [("failed",)]
 
 
 async def test_a_repository_with_other_ids_is_branched_and_refused_in_words(work: Work) -> None:
@@ -432,76 +285,3 @@ async def test_a_branch_has_the_trust_of_its_parent_and_branches_of_it_keep_out_
     assert shared.snapshot.work_directory == branch.snapshot.work_directory
     assert shared.snapshot.keeps_out_of == branch.snapshot.keeps_out_of
     assert ".branches" not in (await core.do(c.ListProjects())).names
-
-
-async def test_a_making_or_a_merge_that_was_cut_is_cleared_or_finished_at_the_start(
-    tmp_path: Path,
-) -> None:
-    home, policy = tmp_path / "core", checkpoints(tmp_path)
-    async with running_core(home, checkpoints=policy) as core:
-        work = Work(core)
-        work.repository()
-        parent = await core.session()
-        await core.ask(parent, "demo:text one")
-        branch = await work.branch(parent)
-        copy = Path(branch.snapshot.work_directory)
-        (copy / "a").write_text("theirs\n2\n3\n")
-        await work.merge(branch)
-        # As if the process had ended in the middle: the ref has moved, the files have not come along.
-        await core.db.write([Statement("UPDATE merges SET status = 'landing'")])
-        (work.root / "a").write_text("1\n2\n3\n")
-        known = await rows.load_branch(core.db, branch.id)
-        assert known is not None
-        orphan = copy.with_name("orphan")
-        git(work.root, "worktree", "add", "-q", "-b", "bridge/orphan", str(orphan))
-        await core.db.write(
-            [
-                Statement(
-                    "INSERT INTO branches SELECT '01890000-0000-7000-8000-00000000000f', parent_id, 'orphan',"
-                    " ?, parent_directory, '', '', checkpoint, '', 'making', 1 FROM branches LIMIT 1",
-                    (str(orphan),),
-                )
-            ]
-        )
-    async with running_core(home, checkpoints=policy) as core:
-        assert (work.root / "a").read_text() == "theirs\n2\n3\n"
-        assert git(work.root, "status", "--porcelain") == ""
-        (row,) = await core.db.read("SELECT status FROM merges")
-        assert row[0] == "landed"
-        assert not orphan.exists()
-        assert "bridge/orphan" not in git(work.root, "for-each-ref")
-        left = await core.db.read("SELECT name, status FROM branches")
-        assert [tuple(each) for each in left] == [("try-it", BranchStatus.MADE)]
-
-
-@pytest.mark.parametrize(
-    ("point", "branches", "merges"),
-    [
-        ("branch.row_stored", [], []),
-        ("branch.files_copied", [], []),
-        ("merge.row_stored", ["made"], ["failed"]),
-        ("merge.ref_moved", ["made"], ["landed"]),
-    ],
-)
-async def test_a_crash_at_any_step_leaves_all_of_a_branch_or_a_merge_or_nothing(
-    tmp_path: Path, point: str, branches: list[str], merges: list[str]
-) -> None:
-    command = [sys.executable, "-m", "tests.sessions.branching_process", str(tmp_path)]
-    process = await asyncio.create_subprocess_exec(*command, env={**os.environ, VARIABLE: point})
-    assert await process.wait() == EXIT_CODE
-    async with running_core(tmp_path / "core", checkpoints=checkpoints(tmp_path)) as core:
-        work = Work(core)
-        assert [str(row[0]) for row in await core.db.read("SELECT status FROM branches")] == branches
-        assert [str(row[0]) for row in await core.db.read("SELECT status FROM merges")] == merges
-        assert git(work.root, "status", "--porcelain") == ""
-        has_landed = merges == ["landed"]
-        assert (work.root / "a").read_text() == ("theirs\n2\n3\n" if has_landed else "1\n2\n3\n")
-        assert len(git(work.root, "worktree", "list").splitlines()) == 1 + len(branches)
-        assert len(git(work.root, "for-each-ref", "refs/heads").splitlines()) == 1 + len(branches)
-        (newest, *_) = (await core.do(c.QuerySessions())).sessions
-        session = await core.manager.get_session(newest.id)
-        if not branches:
-            assert Path((await work.branch(session)).snapshot.work_directory).name == "try-it"
-        elif not has_landed:
-            await work.merge(session)
-            assert (work.root / "a").read_text() == "theirs\n2\n3\n"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.sessions.test_own_copies import checkpoints
+from tests.sessions.own_copies import checkpoints
 from tests.web.test_review import changed, comment
 from tests.web.web_world import ADMIN, OTHER, OWNER, Browser, WebWorld, web_world
 from web.table import ROUTES

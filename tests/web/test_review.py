@@ -9,8 +9,8 @@ import pytest
 import api as c
 from sessions.errors import LimitReached
 from sessions.model import ShareLevel
-from tests.sessions.test_checkpointing import end_taken
-from tests.sessions.test_own_copies import checkpoints
+from tests.sessions.checkpointed import end_taken
+from tests.sessions.own_copies import checkpoints
 from tests.web.page_model import parsed
 from tests.web.test_browser import CHROMIUM, logged_in, phone
 from tests.web.test_pages import check

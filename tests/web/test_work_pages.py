@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from sessions.model import ShareLevel
-from tests.sessions.test_own_copies import checkpoints, git
+from tests.sessions.own_copies import checkpoints, git
 from tests.web.page_model import parsed
 from tests.web.test_browser import CHROMIUM, logged_in, phone
 from tests.web.test_pages import check

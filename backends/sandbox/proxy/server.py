@@ -15,7 +15,14 @@ from pathlib import Path
 
 import machine
 from backends.sandbox.proxy.entered import Entered
-from backends.sandbox.proxy.hosts import HostList, Target, host_name, is_in_private_network, is_public
+from backends.sandbox.proxy.hosts import (
+    PORTS,
+    HostList,
+    Target,
+    host_name,
+    is_in_private_network,
+    is_public,
+)
 from backends.sandbox.proxy.request import END, ESTABLISHED, MOST_BYTES, Refusal, parse_request, target_of
 from backends.sandbox.proxy.state import ENTER_SOCKET, MODEL_SOCKET, PROXY_SOCKET
 from backends.sandbox.proxy.tunnel import Streams, tunnel
@@ -36,6 +43,18 @@ class Internet:
         """Return the addresses of a name as the system resolves it."""
         found = await asyncio.get_running_loop().getaddrinfo(name, port, type=socket.SOCK_STREAM)
         return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+    def is_here(self, address: str) -> bool:
+        """Whether this machine itself has the address, a public one or not."""
+        family = socket.AF_INET6 if ":" in address else socket.AF_INET
+        try:
+            with socket.socket(family, socket.SOCK_DGRAM) as tried:
+                tried.bind((address, 0))
+                # Sends nothing. A machine may allow binding to any address, but routes none of them to itself.
+                tried.connect((address, PORTS[0]))
+        except OSError:
+            return False
+        return True
 
     async def connect(self, host: str, port: int) -> Streams:
         """Connect to an address, or to the model's host."""
@@ -168,10 +187,14 @@ class Door:
                 addresses = await self._internet.addresses(target.host, target.port)
         except (OSError, TimeoutError, UnicodeError) as error:
             raise Refusal(502, f"{target.host} cannot be found.") from error
-        public = [each for each in addresses if is_public(each) or (is_mirror and is_in_private_network(each))]
-        if not public:
+        allowed = [each for each in addresses if self._may_reach(each, is_mirror=is_mirror)]
+        if not allowed:
             raise Refusal(403, f"{target.host} is an address of this machine or its network.")
-        return await self._reached(target, public)
+        return await self._reached(target, allowed)
+
+    def _may_reach(self, address: str, *, is_mirror: bool) -> bool:
+        is_elsewhere = is_public(address) or (is_mirror and is_in_private_network(address))
+        return is_elsewhere and not self._internet.is_here(address)
 
     async def _reached(self, target: Target, addresses: Sequence[str]) -> Streams:
         for address in addresses:

@@ -22,7 +22,11 @@ class Lab(Internet):
     def __init__(self) -> None:
         self.names: dict[str, list[Sequence[str]]] = {}
         self.reached: list[tuple[str, int]] = []
+        self.ours: set[str] = set()
         self.port = 0
+
+    def is_here(self, address: str) -> bool:
+        return address in self.ours or super().is_here(address)
 
     async def addresses(self, name: str, port: int) -> Sequence[str]:
         answers = self.names.get(name)
@@ -144,6 +148,21 @@ async def test_a_mirror_is_never_this_machine(world: World, answer: str) -> None
     world.lab.names["mirror.internal"] = [[answer]]
     assert b"this machine" in await world.said(connect("mirror.internal", 8444))
     assert world.lab.reached == []
+
+
+async def test_this_machine_is_refused_at_its_public_and_private_addresses_too(world: World) -> None:
+    world.lab.ours = {"93.184.216.34", "10.0.0.7"}
+    assert b"this machine" in await world.said(connect("example.org"))
+    world.lab.names["mirror.internal"] = [["10.0.0.7"]]
+    assert b"this machine" in await world.said(connect("mirror.internal", 8444))
+    assert world.lab.reached == []
+
+
+@pytest.mark.parametrize(
+    ("address", "is_here"), [("127.0.0.2", True), ("192.0.2.7", False), ("2001:db8::7", False), ("x", False)]
+)
+def test_an_address_is_here_if_this_machine_has_it(address: str, is_here: bool) -> None:
+    assert Internet().is_here(address) is is_here
 
 
 async def test_of_several_addresses_only_the_public_ones_are_tried(world: World) -> None:

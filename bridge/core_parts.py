@@ -10,6 +10,7 @@ from api.wire import Named
 from backends.commands.runner import Commands
 from bridge.control_socket import local_actor
 from bridge.discord_access import NamedPeople
+from bridge.sandbox_tools import KEYS
 from bridge.sandboxing import Sandboxing
 from bridge.settings import Settings
 from bridge.settings_choices import CutTurns
@@ -77,9 +78,10 @@ def _checkpoints(settings: Settings) -> CheckpointPolicy:
 
 
 def _private_places(settings: Settings) -> tuple[Path, ...]:
-    """Return the paths that no work directory may hold: our data, settings, code, Claude's settings, home."""
+    """Return the paths that are no project's: our data, settings, code, Claude's settings, home, keys."""
     own = (settings.data_dir, settings.database_path, Path(".env").absolute(), Path(__file__).parents[1])
-    return (*own, config_directory(os.environ), Path.home())
+    home = Path.home()
+    return (*own, config_directory(os.environ), home, *(home / name for name in KEYS))
 
 
 def _is_admin(settings: Settings) -> Callable[[str], bool]:

@@ -27,6 +27,8 @@ _MANAGERS: Mapping[str, tuple[str, ...]] = {
     ".local/bin": (".local/bin", ".local/share/uv", ".local/share/pipx", ".local/pipx", ".local/lib"),
     ".nix-profile": (".nix-profile",),
 }
+KEYS = (".ssh", ".gnupg", ".aws")
+"""Directories of keys below a home. No setting shows what is around them, and no project lies in them."""
 # Files with tokens in directories that are shown by default.
 _SECRETS = (".config/git/credentials", ".local/share/uv/credentials", ".nvm/versions/*/*/etc/npmrc")
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bridge.env_file import Lines, read_lines
+from bridge.sandbox_tools import KEYS
 from bridge.settings import IDS, SETTINGS, Settings
 from bridge.settings_errors import Problem, SettingsWrong
 from bridge.settings_values import mode_of
@@ -110,7 +111,7 @@ def _opened_private_places(settings: Settings) -> list[Problem]:
     home = Path.home()
     config = config_directory(os.environ)
     private = (settings.data_dir, settings.database_path, Path(".env").absolute(), config, home)
-    keys = (home / ".ssh", home / ".gnupg", home / ".aws")
+    keys = [home / name for name in KEYS]
     found = []
     for name in ("sandbox_read", "sandbox_write"):
         for path in map(Path.resolve, getattr(settings, name)):

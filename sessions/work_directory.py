@@ -1,7 +1,7 @@
 """The allowed work directories: existing ones under the workspace root, without links that lead out."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePath
 
 from sessions.errors import WorkDirectoryRefused
@@ -29,10 +29,11 @@ def open_project(project: str, workspace_root: Path, private: Sequence[Path] = (
 
 
 def check_work_directory(directory: Path, workspace_root: Path, private: Sequence[Path] = ()) -> Path:
-    """Resolve `directory`. Raises `WorkDirectoryRefused` unless it is below the root without `private` places.
+    """Resolve `directory`. Raises `WorkDirectoryRefused` unless it is below the root, without `private` places.
 
     A person who may prompt in a directory may read everything in it. So the root itself is refused, because it
-    holds every project, and so is a directory with our own files in it.
+    holds every project, and so is a directory with our own files in it or around it. The home directory, which
+    is among the private places, may hold projects.
     """
     name = clean(directory.name) or "?"
     root = workspace_root.resolve()
@@ -50,11 +51,21 @@ def check_work_directory(directory: Path, workspace_root: Path, private: Sequenc
         raise WorkDirectoryRefused(name, "it holds the directories of branches")
     if any(place.resolve().is_relative_to(resolved) for place in private):
         raise WorkDirectoryRefused(name, "it holds files of the bridge, of Claude or of a home")
+    if any(resolved.is_relative_to(place) for place in _places_of_no_project(root, private)):
+        raise WorkDirectoryRefused(name, "it lies among files of the bridge or of Claude, or among keys")
     if not resolved.is_dir():
         raise WorkDirectoryRefused(name, "it is not a directory")
     if not os.access(resolved, os.R_OK | os.X_OK):
         raise WorkDirectoryRefused(name, "it cannot be read")
     return resolved
+
+
+def _places_of_no_project(root: Path, private: Sequence[Path]) -> Iterator[Path]:
+    """Yield the private places below the root that a work directory may not lie in."""
+    home = Path.home().resolve()
+    for place in map(Path.resolve, private):
+        if place not in (home, root) and place.is_relative_to(root):
+            yield place
 
 
 def shared_git_directory(directory: Path) -> tuple[Path, ...]:

@@ -40,6 +40,8 @@ def test_a_session_runs_in_no_directory_whose_name_is_no_text(tmp_path: Path, pr
         ("holds", "it holds files of the bridge"),
         ("holds/data", "it holds files of the bridge"),
         ("to_holder", "it holds files of the bridge"),
+        ("holds/data/run", "it lies among files of the bridge"),
+        ("to_run", "it lies among files of the bridge"),
         (".branches", "it holds the directories of branches"),
         (".branches/a", "it holds the directories of branches"),
     ],
@@ -48,12 +50,26 @@ def test_a_session_runs_in_no_directory_that_holds_more_than_a_project(
     tmp_path: Path, project: str, reason: str
 ) -> None:
     root, private = tmp_path / "w", tmp_path / "w" / "holds" / "data"
-    private.mkdir(parents=True)
+    (private / "run").mkdir(parents=True)
     (root / "a").mkdir()
     (root / ".branches" / "a" / "try").mkdir(parents=True)
     (root / "to_root").symlink_to(root)
     (root / "to_holder").symlink_to(root / "holds")
+    (root / "to_run").symlink_to(private / "run")
     with pytest.raises(WorkDirectoryRefused, match=reason):
         open_project(project, root, (private,))
     assert open_project("a", root, (private,)) == root / "a"
     assert open_project(".branches/a/try", root, (private,)) == root / ".branches" / "a" / "try"
+
+
+def test_a_workspace_may_be_the_home_or_lie_in_a_private_place_but_keys_are_no_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("a", ".ssh/a"):
+        (tmp_path / name).mkdir(parents=True)
+    for root in (tmp_path, tmp_path.parent):
+        prefix = "" if root == tmp_path else f"{tmp_path.name}/"
+        assert open_project(f"{prefix}a", root, (tmp_path, tmp_path / ".ssh")) == tmp_path / "a"
+        with pytest.raises(WorkDirectoryRefused, match="it lies among files"):
+            open_project(f"{prefix}.ssh/a", root, (tmp_path, tmp_path / ".ssh"))

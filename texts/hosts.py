@@ -3,10 +3,12 @@
 import re
 import unicodedata
 from collections.abc import Iterator
+from ipaddress import IPv6Address
 from urllib.parse import urlsplit
 
 _NAMES_NO_HOST = re.compile(r"(?!(?i:.*localhost))[A-Za-z0-9 ,'()_+*`-]*")
-_MARKS = re.compile(r"[\\*_~|`\u00ad\u200b-\u200f\u2060-\u2064\ufeff]")
+# Marks, and what nobody sees between two letters: narrow spaces and line ends among them.
+_MARKS = re.compile(r"[\\*_~|`\u00ad\u2000-\u200f\u2028\u2029\u202f\u205f-\u2064\ufeff]")
 _ENTITY = re.compile(r"&#?\w{1,31};")
 # Characters that browsers read as a dot in a host's name, and characters that look like one.
 _DOTS = str.maketrans(
@@ -14,8 +16,9 @@ _DOTS = str.maketrans(
 )
 # Letters in circles and squares, and those of flags, which no normal form turns into letters.
 _LETTERS = {start + each: chr(97 + each) for start in (0x1F150, 0x1F170, 0x1F1E6) for each in range(26)}
-# Categories of marks and invisible characters within a name.
-_OF_NAMES = frozenset({"Mn", "Mc", "Me", "Cf"})
+# Categories of marks, invisible characters and pictures within a name.
+_OF_NAMES = frozenset({"Mn", "Mc", "Me", "Cf", "So"})
+_IPV6 = re.compile(r"(?<![\w:])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,7}(?![\w:])")
 # File endings that are not top-level domains: `Node.js` is not a host.
 _FILE_ENDINGS = frozenset(
     {
@@ -59,8 +62,12 @@ def _hosts_named(label: str) -> Iterator[str]:
         is_name = len(ending) > 1 and not ending.isdecimal() and ending.lower() not in _FILE_ENDINGS
         if word.lower() == "localhost" or (name and (is_number or is_name)):
             yield _ascii_host(word.strip(".-"))
-    if "://" in visible and not _words(visible.partition("://")[2]):
-        yield ""  # an address whose host is unreadable
+    numbers = _IPV6.findall(visible)
+    yield from (_ascii_host(each) for each in numbers if any(sign.isdecimal() for sign in each))
+    scheme, rest = visible.partition("://")[1:]
+    if scheme and not numbers and not rest[:1].isspace():
+        # An address names a host even without a dot. A host that cannot be read is another one.
+        yield _ascii_host("".join(_words(rest)[:1]).strip(".-"))
 
 
 def _words(text: str) -> list[str]:
@@ -75,6 +82,6 @@ def _is_of_a_name(sign: str) -> bool:
 def _ascii_host(host: str) -> str:
     host = unicodedata.normalize("NFKC", host).casefold().removeprefix("www.").rstrip(".")
     try:
-        return host.encode("idna").decode()
-    except UnicodeError:
+        return str(IPv6Address(host)) if ":" in host else host.encode("idna").decode()
+    except ValueError:
         return host

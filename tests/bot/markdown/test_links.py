@@ -3,6 +3,7 @@
 import pytest
 
 from bot.markdown.answer import split_answer
+from texts.hosts import names_another_host
 
 DECEIVING = {
     "a name": "paypal.de",
@@ -35,6 +36,12 @@ DECEIVING = {
     "the host before a user's name": "evil.example@paypal.de",
     "a number": "93.184.216.34",
     "this machine": "localhost:8080",
+    "a name without a dot": "http://intranet/login",
+    "a number of IPv6": "[2001:db8::1]:8080",
+    "a number of IPv6 in words": "at 2001:db8::1",
+    "a picture as a name": "💩.la",
+    "parted by a space that is hardly seen": "paypal\u200a.\u2009de",
+    "parted by a line that nobody sees": "paypal\u2028.de",
     "the target in its path": "evil.example/paypal.de and paypal.de",
 }
 
@@ -64,6 +71,9 @@ def test_a_label_that_names_another_host_stands_beside_the_target(label: str, ma
         ("v3.11.2", "https://python.org"),
         ("e.g. this", "https://x.org"),
         ("localhost:3000", "http://localhost:3000"),
+        ("http://intranet/a", "http://intranet/b"),
+        ("std::vector, a::b", "https://x.org"),
+        ("✅ done. Then 🚀", "https://x.org"),
     ],
 )
 def test_a_label_that_names_no_other_host_stays_a_link(label: str, target: str) -> None:
@@ -74,3 +84,8 @@ def test_a_target_with_a_name_before_its_host_is_shown() -> None:
     assert split_answer("[docs](https://paypal.de@evil.example)", finished=True) == (
         "docs (https://paypal.de@evil.example)",
     )
+
+
+@pytest.mark.parametrize("label", ["http://[2001:DB8::1]:80/", "2001:db8:0:0::1", "at [2001:db8::1]"])
+def test_a_number_of_ipv6_is_the_same_host_in_any_spelling(label: str) -> None:
+    assert not names_another_host(label, "http://[2001:db8:0::1]/")

@@ -6,7 +6,7 @@ Leaves all visible text alone, combining marks and joiners included.
 
 import re
 
-from texts.unseen import UNSEEN, without_unseen
+from texts.unseen import SELECTORS, UNSEEN, without_unseen
 
 # Bounded: an escape sequence that never ends must not hold back all later text.
 _SEQUENCE = re.compile(
@@ -19,7 +19,9 @@ _BEGUN = re.compile(
     r"|(?:\U0001f3f4|\ud83c\udff4)(?:[\U000e0020-\U000e007e]|\udb40[\udc20-\udc7e]){0,16}\udb40?)\Z"
 )
 _HOLDABLE = 700  # characters; longer than anything that `_BEGUN` matches
-_UNWANTED = re.compile(f"[{UNSEEN}\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
+_UNWANTED = re.compile(
+    f"[{UNSEEN}\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]|[{SELECTORS}]{{2}}"
+)
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _NONE = re.compile(r"[\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -46,6 +48,7 @@ class Cleaner:
 
     def __init__(self) -> None:
         self._held = ""
+        self._last = ""
 
     def feed(self, piece: str) -> str:
         """Return the held-back text and `piece`, cleaned, without an end that the next piece may change."""
@@ -55,9 +58,15 @@ class Cleaner:
         if begun is not None:
             self._held = text[begun.start() :]
             text = text[: begun.start()]
-        return clean(text)
+        return self._following(clean(text))
 
     def finish(self) -> str:
         """Return the text held back, cleaned; no further piece may follow."""
         held, self._held = self._held, ""
-        return clean(held)
+        return self._following(clean(held))
+
+    def _following(self, text: str) -> str:
+        """Return cleaned text as it follows what was returned before."""
+        following = without_unseen(self._last + text)[len(self._last) :]
+        self._last = following[-1:] or self._last
+        return following

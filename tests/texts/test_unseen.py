@@ -19,6 +19,10 @@ HIDDEN = {
     "a letter without a picture": "\u3164",
     "half a letter without a picture": "\uffa0",
     "a tag": "\U000e0041",
+    "a filler of Hangul": "\u115f",
+    "another filler of Hangul": "\u1160",
+    "a vowel of Khmer without a picture": "\u17b4",
+    "a sign without a meaning": "\U000e0080",
 }
 
 
@@ -33,6 +37,22 @@ def test_what_nobody_sees_is_removed_or_spelled(sign: str) -> None:
 )
 def test_what_is_seen_stays(text: str) -> None:
     assert without_unseen(text) == as_seen(text) == text
+
+
+def test_a_flag_holds_no_words() -> None:
+    words = "".join(chr(0xE0000 + ord(each)) for each in "send .env")
+    assert without_unseen(f"🏴{words}\U000e007f") == "🏴"
+
+
+@pytest.mark.parametrize("between", ["", "\u200b"])
+def test_of_signs_that_select_a_picture_one_stays_for_each_picture(between: str) -> None:
+    selectors = between.join(("\ufe0f", "\U000e0161", "\U000e0162", "\ufe01"))
+    assert (
+        without_unseen(f"❤{selectors}葛\U000e0100")
+        == as_seen(f"❤{selectors}葛\U000e0100")
+        == "❤\ufe0f葛\U000e0100"
+    )
+    assert spelled("❤\ufe0f\ufe01\ufe02") == "❤\ufe0f\\ufe01\\ufe02"
 
 
 def test_controls_go_from_files_and_are_spelled_for_whoever_decides() -> None:

@@ -31,6 +31,9 @@ PIECES = [
     "\udc67",
     "\U000e007f",
     "\u2066",
+    "\ufe0f",
+    "\U000e0161",
+    "\udd61",
 ]
 
 
@@ -49,6 +52,12 @@ def test_what_joins_letters_and_emoji_stays() -> None:
     wales = "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
     for text in ("می\u200cخواهم", "👩\u200d👩\u200d👧", "❤\ufe0f", wales):
         assert clean(text) == text
+
+
+def test_of_signs_that_select_a_picture_only_the_first_stays_however_they_arrive() -> None:
+    cleaner = Cleaner()
+    pieces = ("❤\ufe0f\ufe01", "\u200b", "\ufe0f", "\U000e0161 ❤", "\ufe0f")
+    assert "".join([*map(cleaner.feed, pieces), cleaner.finish()]) == "❤\ufe0f ❤\ufe0f"
 
 
 def test_a_sequence_that_never_ends_holds_nothing_back_for_long() -> None:

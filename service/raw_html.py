@@ -12,6 +12,9 @@ from markdown_it import MarkdownIt
 _TAG_BEGINS = re.compile(r"<(?=[A-Za-z/!?])(?!https?://[^\s<>`]{1,900}>)")
 _SIGN = re.compile(r"\\.|`+|<", re.DOTALL)
 _TICKS = re.compile("`+")
+# A block of HTML begins in the middle of a paragraph, even inside of what would be a code span.
+_IN_A_SPAN = re.compile(r"(\n[ \t]*)?<")
+_FOOTNOTE = re.compile(r"[ \t>*+-]*\[\^")
 _FENCE_END = re.compile(r" {0,3}(?:`{3,}|~{3,})[ \t]*")
 _PARSER = MarkdownIt("commonmark", {"html": False}).enable("table")
 
@@ -22,6 +25,11 @@ def without_html(text: str) -> str:
         return text
     lines = text.split("\n")
     tokens = [token for token in _PARSER.parse(text) if token.type in ("inline", "fence") and token.map]
+    shown = {number for token in tokens for number in range(*(token.map or ()))}
+    for number, line in enumerate(lines):
+        # For CommonMark this defines a reference, not shown; for others it is a footnote with any text.
+        if number not in shown and _FOOTNOTE.match(line):
+            lines[number] = line.replace("<", "&lt;")
     for (begin, end, kind), group in groupby(tokens, lambda token: (*(token.map or ()), token.type)):
         if kind == "inline":  # several tokens on one line are the cells of a table's row
             contents = [token.content for token in group]
@@ -70,7 +78,7 @@ def _in_code(content: str) -> list[bool]:
             while places and places[-1] < at:
                 places.pop()
             if places:  # the next run of equal length closes the span; a backslash inside escapes nothing
-                found += [True] * content.count("<", at, places[-1])
+                found += [each[1] is None for each in _IN_A_SPAN.finditer(content, at, places[-1])]
                 at = places[-1] + len(sign[0])
         elif sign[0] == "\\<":
             found.append(False)

@@ -168,6 +168,10 @@ def test_html_shows_what_was_written_and_runs_and_loads_nothing(block: Block) ->
         f"[a]: <http://x>\n{EVIL}",
         f"    {EVIL}\n\n{EVIL}",
         f"~~~ {EVIL}\n~~~\n{EVIL}",
+        f"`\n{EVIL}`",
+        f"> `a\n{EVIL}`",
+        f"- `a\n   {EVIL}`",
+        "`\n</details>`",
         "</details>\n\n<!-- \n\n -->\n<?php ?>\n<![CDATA[x]]>",
     ],
 )
@@ -182,6 +186,13 @@ def test_markdown_has_no_tag_that_somebody_wrote(text: str) -> None:
     assert rendered.count("</details>") == rendered.count("<details>") == 1
     assert "Thinking" in page.text
     assert "Result:" in page.text
+
+
+def test_a_footnote_has_no_tag_for_renderers_that_know_footnotes() -> None:
+    text = "a[^1]\n\n[^1]: <img src=x onerror=alert(1)>\n\n> [^2]: <img src=x>\n\n[b]: <a b>\n\n[b]"
+    written = to_markdown(archive(Text(text)), plain)
+    assert "<img" not in written
+    assert "[b]: <a b>" in written
 
 
 @pytest.mark.parametrize(

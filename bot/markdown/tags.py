@@ -75,7 +75,9 @@ def end_of_comment(text: str, at: int) -> int:
 
 def closing_tag(text: str, at: int, name: str) -> int:
     """Return the place of the tag that closes `name`, if it is near enough after `at`; else -1."""
-    return text.lower().find(f"</{name}>", at, at + _LONGEST) if at < len(text) else -1
+    # Not in `text.lower()`: some letters, such as `İ`, become two there, so that places differ.
+    found = re.compile(f"</{name}>", re.IGNORECASE | re.ASCII).search(text, at, at + _LONGEST)
+    return found.start() if found is not None else -1
 
 
 def entity_at(text: str, at: int) -> tuple[str, int]:

@@ -89,6 +89,7 @@ FINISHED = {
         "\\<div\\> &\xa0x \\*y\\* AT&T &unknown;",
     ),
     "entities in code": ("`&lt;`", "`&lt;`"),
+    "keys after a letter whose small form is two characters": ("İ <kbd>K</kbd> end", "İ `K` end"),
     "keys": ("Press <kbd>Ctrl</kbd>+<kbd>&lt;</kbd>", "Press `Ctrl`+`<`"),
     "details": (
         "<details>\n<summary>More *of* it</summary>\n\nText\n\n</details>\n\nend",

@@ -80,11 +80,11 @@ def permanent_refusal(error: BaseException) -> DiscordRefused | None:
 def start_delay_s(starts_ms: list[int], now_ms: int) -> float:
     """Return the seconds that the next session start has to wait after `starts_ms`."""
     # A start in the future does not count: the clock was set back since.
-    recent = sum(1 for each in starts_ms if 0 <= now_ms - each < _WINDOW_MS)
-    if recent < _FREE_STARTS:
+    recent = [each for each in starts_ms if 0 <= now_ms - each < _WINDOW_MS]
+    if len(recent) < _FREE_STARTS:
         return 0.0
-    delay_ms = 1000 * min(MAX_DELAY_S, 2.0 ** min(recent - _FREE_STARTS + 1, 10))
-    return max(0.0, (max(starts_ms) + delay_ms - now_ms) / 1000)
+    delay_ms = 1000 * min(MAX_DELAY_S, 2.0 ** min(len(recent) - _FREE_STARTS + 1, 10))
+    return max(0.0, (max(recent) + delay_ms - now_ms) / 1000)
 
 
 class StartBudget:

@@ -44,6 +44,7 @@ HOUR_MS = 3_600_000
         pytest.param([-HOUR_MS] * 100, 0.0, id="old starts do not count"),
         pytest.param([-1500] * 5, 0.5, id="time that passed since counts"),
         pytest.param([-HOUR_MS - 5] * 99 + [0] * 4, 0.0, id="old and new"),
+        pytest.param([24 * HOUR_MS, *[0] * 5], 2.0, id="a start from before the clock was set back"),
     ],
 )
 def test_starts_that_follow_closely_wait_longer_and_longer(starts: list[int], delay: float) -> None:

@@ -11,6 +11,7 @@ from bot.markdown.lines import LONGEST
 from bot.markdown.posts import Packer, Post
 from bot.markdown.scanner import Scanner
 
+# The rest is for the closing line and the tail that the view adds.
 LIMIT = 1900  # code points of a body; Discord takes 2000
 _LEAST_LIMIT = 100
 _MOST_LIMIT = 4000  # code points of a card; a message has 2000
@@ -64,7 +65,9 @@ class AnswerSplitter:
 
     def _read_so_far(self) -> Sequence[Post]:
         self._read()
+        # Settled text becomes rows first, so that the preview below reads only what is left.
         self._scanner.settle()
+        # On a copy: an unfinished line may turn out to be of another kind.
         preview = self._scanner.copy()
         preview.show_tail(self._beginning, in_line=self._in_line)
         return preview.packer.last()
@@ -97,6 +100,7 @@ class AnswerSplitter:
         self._beginning = beginning
         if len(beginning) > 2 * LONGEST and beginning.isspace() and not self._scanner.in_fence:
             self._beginning = beginning[:LONGEST] + " "  # more spaces would change nothing
+        # A long line is read before its end: otherwise each piece would cost all of the line so far.
         if self._scanner.takes(beginning):
             self._scanner.line(beginning)
             self._beginning = ""

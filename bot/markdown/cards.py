@@ -12,12 +12,14 @@ from bot.markdown.graphemes import cut_before
 from texts.unseen import spelled
 
 _ELLIPSIS = "…"
+# Discord pings nobody from a card; without this the text would still look like a mention.
 _NO_PING = "\u200b"
 _SIGNS = re.compile(r"[\\*_~|`\[\]()<>#:](?:(?<!:)|(?=[\w+\-]{1,64}:))")
 _BLOCK_START = re.compile(r"\A(\d{0,9})([-+.)])")
 _ADDRESS = re.compile(r"(?i)\b(https?|ftp|discord)://|\bwww\.")
 _EVERYONE = re.compile(r"@(?=everyone|here)|@(?=[!&]?\d)")
 _COMBINING = "[\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f]"
+# Piles of combining marks cover the lines above and below.
 _STACKED = re.compile(f"({_COMBINING}{{4}}){_COMBINING}+")
 _TICKS = re.compile("`{3,}")
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]{1,20}\Z")
@@ -33,6 +35,7 @@ def one_line(text: str, limit: int) -> str:
     Line ends become spaces. Control characters, marks that reorder or hide text, and piles of combining marks
     are removed.
     """
+    # Before the cut: removed characters must not count.
     text = _STACKED.sub(r"\1", clean(text))
     return shortened(" ".join(text.split()), limit)
 
@@ -59,6 +62,7 @@ def escape_inline(text: str, limit: int) -> str:
     """
     line = one_line(text, limit)
     escaped = _escaped(line)
+    # The line is cut, not its escaped form: that could end between a backslash and its sign.
     while len(escaped) > limit:
         line = shortened(line, len(line) - max(1, (len(escaped) - limit) // 2)) if len(line) > 1 else ""
         escaped = _escaped(line)
@@ -78,6 +82,7 @@ def told_apart(texts: Sequence[str], limit: int) -> list[str]:
         line = cut[number]
         if len(alike) > 1:
             signs = enumerate(zip(*alike, strict=False))
+            # A label that people choose by must show where it differs from the others.
             differ = next((at for at, each in signs if len(set(each)) > 1), limit)
             line = shortened(_ELLIPSIS + text[max(0, differ - limit // 4) :].lstrip(), limit)
         shown.append(line if line not in shown else shortened(f"{number + 1}. {line}", limit))
@@ -114,11 +119,13 @@ def todo_line(done: int, total: int, current: str, *, limit: int = 150) -> str:
 
 def _escaped(line: str) -> str:
     line = _BLOCK_START.sub(r"\1\\\2", _SIGNS.sub(r"\\\g<0>", line))
+    # An address in a name would be clickable.
     line = _ADDRESS.sub(lambda found: re.sub("[:.]", lambda sign: sign[0] + _NO_PING, found[0]), line)
     return _EVERYONE.sub("@" + _NO_PING, line)
 
 
 def _fenced(lines: list[str], language: str, limit: int) -> str:
+    # Three backticks would end the fence, and what follows them would be formatted.
     broken = [_TICKS.sub(lambda run: _NO_PING.join(run[0]), line) for line in lines]
     opening, closing = f"```{language}\n", "\n```"
     room = limit - len(opening) - len(closing)

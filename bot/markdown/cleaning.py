@@ -37,6 +37,7 @@ def clean(text: str) -> str:
     """
     if _UNWANTED.search(text) is None:
         return text
+    # JSON may spell a character as two halves, and a piece may end between them.
     text = _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     text = without_unseen(_CONTROL.sub("", _SEQUENCE.sub("", text)))
@@ -54,6 +55,7 @@ class Cleaner:
         """Return the held-back text and `piece`, cleaned, without an end that the next piece may change."""
         text = self._held + piece
         self._held = ""
+        # Only at the end: a search from the beginning would read all of a long text at each piece.
         begun = _BEGUN.search(text, max(0, len(text) - _HOLDABLE))
         if begun is not None:
             self._held = text[begun.start() :]

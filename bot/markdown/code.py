@@ -23,6 +23,7 @@ class CodeText:
             self._ticks = 0 if text else self._ticks
             return text
         spread = _TICKS.sub(self._spread, text)
+        # A run may be cut in two by the pieces: the next one counts on from here.
         trailing = len(text) - len(text.rstrip("`"))
         self._ticks = trailing + (self._ticks if trailing == len(text) else 0)
         return spread

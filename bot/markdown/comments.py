@@ -30,6 +30,7 @@ class Comment:
             self._lines = []
             rest = line.partition("-->")[2].strip()
             return [rest] if rest else []
+        # A comment that never ends must not hide the rest of the answer.
         return self.give_up() if sum(map(len, self._lines)) > LONGEST else []
 
     def give_up(self) -> Sequence[str]:

@@ -90,6 +90,7 @@ class Runs:
         ends = ""
         for run in reversed(pending[-_SHOWN_OPEN:]):
             empty = not ends and last < run.slot
+            # A mark has three signs at most, and Discord shows an empty one as its signs.
             if run.left > 3 or empty:
                 run.left = 0 if empty else run.left
                 continue
@@ -117,6 +118,7 @@ class Runs:
             closer.left -= used
             self.nested = self.nested or bool(self._whole)
             self._whole.append((opener.at, closer.at + max(closer.count, len(closer.tag))))
+            # Marks must nest: what was opened inside this pair can no longer close behind it.
             for others in self._open.values():
                 while others and others[-1].at > opener.at:
                     others.pop()

@@ -21,6 +21,7 @@ def formula_end(text: str, at: int) -> int:
     end = text.find(close, start, at + SPAN)
     if end < 0 or not is_telling(opening, text[start:end]):
         return -1
+    # `from $5 to $6` are prices.
     if opening == "$" and (text[end - 1].isspace() or text[end + 1 : end + 2].isdecimal()):
         return -1
     return end + len(close)

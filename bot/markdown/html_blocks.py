@@ -29,9 +29,11 @@ class HtmlBlocks:
 
     def take(self, line: str) -> Sequence[str] | None:
         """Return None if `line` is in no block. Else take it, and return the lines to read in its place."""
+        # Most lines end here, before any pattern.
         if not self.is_open and "<" not in line:
             return None
         blocks = (self._comment, self._table, self._text)
+        # A line inside an open block belongs to it alone, even if it looks like the beginning of another.
         for block in [each for each in blocks if each.is_open] or blocks:
             if (instead := block.take(line)) is not None:
                 return instead

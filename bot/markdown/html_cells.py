@@ -3,7 +3,7 @@
 import re
 from html.parser import HTMLParser
 
-MOST_COLUMNS = 40
+MOST_COLUMNS = 40  # a cell may claim any `colspan`
 _ALIGN = re.compile(r"\b(left|right|center)\b", re.IGNORECASE)
 _OF_TABLES = frozenset({"table", "thead", "tbody", "tfoot", "tr", "td", "th", "caption", "colgroup", "col"})
 _BLOCKS = frozenset({"p", "div", "ul", "ol", "li", "pre"})
@@ -13,6 +13,7 @@ class CellReader(HTMLParser):
     """Collects the cells by row. Tags for formatting stay in them, since `inline` reads those."""
 
     def __init__(self) -> None:
+        # `inline` decodes entities: a decoded `<` would be a tag there.
         super().__init__(convert_charrefs=False)
         self.rows: list[list[str]] = []
         self.aligned: dict[int, str] = {}
@@ -30,6 +31,7 @@ class CellReader(HTMLParser):
         elif tag == "caption":
             self._into = self.caption
         elif tag in _BLOCKS:
+            # A cell of a Markdown table is one line.
             self._add(" ")
         elif tag not in _OF_TABLES:
             self._add(self.get_starttag_text() or "")
@@ -61,6 +63,7 @@ class CellReader(HTMLParser):
     def _end_cell(self) -> None:
         if self._into is not None and self._into is not self.caption:
             words = " ".join("".join(self._into).split())
+            # Empty cells for a span, so that later cells stay below their heads.
             self.rows[-1] += [words.replace("|", "\\|"), *[""] * self._empty_after]
         self._into = None
 

@@ -16,6 +16,7 @@ class HtmlReader(HTMLParser):
     """Writes Markdown lines. Tags within a line stay as they are: `inline` reads them."""
 
     def __init__(self) -> None:
+        # A decoded `&lt;` would be read as the beginning of a tag.
         super().__init__(convert_charrefs=False)
         self.lines: list[str] = []
         self._line = self._before = self._after = ""
@@ -72,6 +73,7 @@ class HtmlReader(HTMLParser):
             del self._numbers[-1:]
         elif tag == "blockquote":
             self.end_line()
+            # Tags may close what was never opened.
             self._quotes = max(0, self._quotes - 1)
         elif tag in _HEADINGS or tag in _PARAGRAPHS or tag in ("li", "dd", "dt"):
             self.end_line()
@@ -113,6 +115,7 @@ class HtmlReader(HTMLParser):
         return f"{indent}{number}. "
 
     def _end_code(self, code: str) -> None:
+        # Longer than any run in the code, which would end the fence.
         run = "`" * max([3, *(len(ticks) + 1 for ticks in re.findall("`{3,}", code))])
         self.lines += [f"{run}{self._language}", *code.split("\n"), run]
         self._code = None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from bot.markdown.lines import LONGEST
 
-_MOST_CHARS = 8_000
+_MOST_CHARS = 8_000  # an open table is not shown, so people must not wait for its end for long
 _BEGINS = re.compile(r" {0,3}<table[ \t>]", re.IGNORECASE)
 _ENDS = re.compile(r"</table[ \t]{0,20}>", re.IGNORECASE)
 _DASHES = {"left": "---", "right": "---:", "center": ":---:"}

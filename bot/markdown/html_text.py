@@ -34,11 +34,13 @@ class HtmlText:
                 return None
             self._name, self._depth = found[1].lower(), 0
         self._lines.append(line)
+        # Counted by the tag's own name: a list may stand in another one.
         tags = re.findall(rf"<(/?){self._name}(?=[ \t>/])", line, re.IGNORECASE)
         self._depth += sum(-1 if tag else 1 for tag in tags)
         if self._depth <= 0 or self._name == "hr":
             lines, self._lines = self._lines, []
             return _as_markdown("\n".join(lines))
+        # A heading ends on its line; a block without an end must not hide the rest of the answer.
         is_text = self._name in _HEADINGS or sum(map(len, self._lines)) > _MOST_CHARS
         return self.give_up() if is_text else []
 

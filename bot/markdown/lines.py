@@ -12,12 +12,14 @@ LONGEST = 2000
 # A longer line cannot become a heading by the line below it, or a table's head without a leading pipe.
 LONGEST_HEAD = 200
 
+# Not `>>> `: that is Python's prompt, and Discord would quote all of the message behind it.
 _QUOTE = re.compile(r" {0,3}>(?!>> )[ \t]?(?:>[ \t]?){0,20}")
 _ITEM = re.compile(r"(?P<indent>[ \t]*)(?P<mark>[-*+]|\d{1,9}[.)])(?:(?P<space>[ \t]{1,4})(?=[^ \t])|[ \t]*\Z)")
 _TASK = re.compile(r"\[(?P<done>[ xX])\][ \t]+(?=\S)")
 _FENCE = re.compile(r"`{3,}|~{3,}")
 _HEADING = re.compile(r"(#{1,6})[ \t]")
 _RULE = re.compile(r"(?:(?:-[ \t]*){3,}|(?:\*[ \t]*){3,}|(?:_[ \t]*){3,})\Z")
+# Possessive loops, here and elsewhere: the text may be hostile, and each pattern must take linear time.
 _DELIMITER = re.compile(r"\|?[ \t]*+:?-++:?[ \t]*+(?:\|[ \t]*+:?-++:?[ \t]*+)*+\|?[ \t]*+\Z")
 _LANGUAGE = re.compile(r"[A-Za-z0-9_+\-.#]{1,20}\Z")
 # The tags of the blocks that `html_blocks` reads.
@@ -109,6 +111,7 @@ def read(line: str) -> Line:
         bare = bare[details.end() :]
     if not bare:
         return Blank()
+    # One character tells the kind of most lines: trying every pattern on each made rendering much slower.
     first = bare[0]
     if len(line) <= LONGEST and first in "`~#|-*_$\\":
         special = _special(bare, indent)
@@ -187,6 +190,7 @@ def may_end_fence(line: str, run: str) -> bool:
 def _special(bare: str, indent: int) -> Line | None:
     if bare[0] in "`~":
         run = _FENCE.match(bare)
+        # A run of backticks with another one behind it is code within a line.
         if run and not (bare[0] == "`" and "`" in bare[run.end() :]):
             return _fence(run[0], bare[run.end() :].strip(" \t"), indent)
     elif bare[0] == "#":
@@ -211,6 +215,7 @@ def _fence(run: str, info: str, indent: int) -> Fence:
 
 def _without_closing_signs(heading: str) -> str:
     text = heading.rstrip("#")
+    # In `# About C#` the sign belongs to the name.
     return text.rstrip(" \t") if text[-1:] in ("", " ", "\t") else heading
 
 

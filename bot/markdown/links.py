@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from bot.markdown.tags import decoded
 from texts.hosts import names_another_host
 
+# All spans are bounded: a bracket that never closes must not hold back what follows.
 _TARGET = 900  # most characters of a target
 _LABEL = r"(?:[^\[\]\\\n]|\\[^\n]|\[[^\[\]\n]{0,300}\]){0,300}+"  # a longer bracket is text
 _MASKED = re.compile(
@@ -60,6 +61,7 @@ class Masked(msgspec.Struct, frozen=True):
         """Say whether Discord shows it as a link, and its label does not name another host."""
         if not self.is_address() or not self.label.strip():
             return False
+        # Claude may repeat text of a hostile page: readers must see where a link leads.
         return not names_another_host(self.label, self.target.strip("<>"))
 
 
@@ -68,6 +70,7 @@ def masked_at(text: str, at: int) -> Masked | None:
     found = _MASKED.match(text, at, at + _LONGEST)
     if found is None:
         return None
+    # A target in angle brackets may have spaces, but an address has none.
     target = decoded(found["target"]).strip().replace(" ", "%20")
     return Masked(found["label"], target, found["title"] or "", found.end())
 

@@ -16,7 +16,7 @@ from bot.markdown.posts import Post
 MOST_CHARS = 12_000
 """Most characters of one answer in posts."""
 FILE_NAME = "answer.md"
-_HEAD_CHARS = 9_000
+_HEAD_CHARS = 9_000  # about five posts, which readers scroll through
 _END_CHARS = 1_600
 _FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.MULTILINE)
 
@@ -70,6 +70,7 @@ def render_long(head: Sequence[str], text: str, *, finished: bool) -> Rendered:
 def _end_of(text: str, *, finished: bool) -> tuple[str, ...]:
     begin = _beginning_of_end(text)
     splitter = AnswerSplitter()
+    # The end may begin inside a fence: without its opening line, code would be read as Markdown.
     splitter.feed(_open_fence(text[:begin]) + text[begin:])
     return tuple(post.body for post in splitter.posts(finished=finished)[-2:])
 

@@ -12,6 +12,7 @@ import msgspec
 
 from bot.markdown.graphemes import cut_before
 
+# Unicode keeps these characters for use inside of a program; `cleaning` replaces them in Claude's text.
 STRONG, STAR, UNDERSCORE, STRIKE, SPOILER, CODE, CODE2, ATOM = map(chr, range(0xFDD0, 0xFDE0, 2))
 _SPELLED = {
     STRONG: "**",
@@ -73,6 +74,7 @@ def flattened(marked: str) -> str:
     A mark inside a mark of its kind is removed. If code inside a double mark (bold, strike, spoiler) has the
     mark's sign, an invisible character parts its two characters.
     """
+    # `stack` are the open marks, `kept` those of them that are written.
     stack, kept = "", ""
     parts: list[str] = []
     for part in _RUN.findall(marked):
@@ -100,6 +102,7 @@ def beside(marked: str) -> str:
     """
     if _TURN.search(marked) is None:
         return marked
+    # Repeated: without one pair, two others may stand beside each other.
     while (joined := _SAME_KIND.sub("", marked)) != marked:
         marked = joined
     return _TURN.sub(_with_space, marked)
@@ -131,6 +134,7 @@ def _has_like(stack: str, mark: str) -> bool:
 def _parted(code: str, marks: str) -> str:
     for mark in marks:
         sign = _SPELLED[mark]
+        # Discord looks for the end of a double mark in code, too.
         if len(sign) == 2 and sign in code:
             code = re.sub(f"{re.escape(sign[0])}(?={re.escape(sign[0])})", lambda one: one[0] + "\u200b", code)
     return code
@@ -147,6 +151,7 @@ def lines_of(marked: str) -> Sequence[str]:
         for mark in _MARK.findall(line):
             stack = stack + mark if mark in _SPELLED else stack[:-1]
         ends = "".join(closing(mark) for mark in reversed(stack))
+        # Each line may become the last one of a post, so its marks end with it.
         whole = opened + (line.rstrip() if stack else line) + ends
         if opened or stack:
             whole = _without_empty(whole)
@@ -176,6 +181,7 @@ def cut(marked: str, room: int, *, least: int = 0) -> Halves:
             stack, ends = _after_mark(stack, ends, text)
             size += len(_SHOWN[text])
         else:
+            # The signs that close the open marks must fit as well.
             if size + len(text) + ends > room:
                 break
             size += len(text)
@@ -213,6 +219,7 @@ def _cut_anywhere(marked: str, room: int, least: int) -> Halves:
         if text in _SHOWN:
             stack, ends = _after_mark(stack, ends, text)
             size += len(_SHOWN[text])
+            # A cut before a closing mark would leave an empty mark in the second half.
             if text not in _SPELLED and best[0] == part.start():
                 best = (part.end(), stack)
             continue
@@ -238,6 +245,7 @@ def _without_marks(marked: str, room: int) -> Halves:
 
 
 def _safe(text: str, at: int) -> int:
+    # Neither inside a run of backticks nor behind a backslash: both halves would read otherwise.
     place = cut_before(text, at)
     run = len(text[:place].rstrip("`"))
     if 0 < run < place or text[place : place + 1] == "`":

@@ -90,6 +90,7 @@ class Packer:
         if rows == self._rows or self._full:
             return
         self._rows, self._sizes = [], []
+        # Rows that were sealed are gone from the list, and keep the text that readers have seen.
         for row in rows:
             self.push(row)
 
@@ -143,6 +144,7 @@ class Packer:
     def _best_seam(self) -> int:
         """Return the index of the row that should begin the next post; 0 to cut inside the last row."""
         last = len(self._rows) - 1
+        # Guesses of how full a post must be to end there: a better seam is worth more empty room.
         wishes = ((Seam.PARAGRAPH, self.limit // 2), (Seam.LINE, self.limit // 3), (Seam.POOR, self.limit // 2))
         for wanted, least in wishes:
             for index in range(last, 0, -1):
@@ -153,6 +155,7 @@ class Packer:
         if not last:
             return 0
         row = self._rows[last]
+        # A line of code loses its meaning when it is cut; half a post may stay empty for it.
         whole = row.fence and len(row.text) <= self.limit // 2
         return last if whole or self._room() < self.limit // 4 else 0
 
@@ -208,6 +211,7 @@ class Packer:
 
 def is_visible(text: str) -> bool:
     """Say whether `text` has a visible character: Discord refuses a message without one."""
+    # Twice: invisible characters may stand between spaces.
     return bool(text.strip().strip(_BLANK).strip(_BLANK + " \n\t"))
 
 

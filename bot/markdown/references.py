@@ -11,10 +11,12 @@ import msgspec
 from bot.markdown.marks import ATOM, closing
 
 _NAME = r"(?:[^\[\]\\\n]|\\[^\n]){1,100}+"
+# A name with `^` is a footnote's.
 _DEFINITION = re.compile(
     rf" {{0,3}}\[(?P<name>(?!\^){_NAME})\]:[ \t]{{0,20}}(?P<target><[^<>\n]{{1,900}}>|[^\s<]\S{{0,900}})"
     r"(?:[ \t]{1,20}(?P<title>\"[^\"\n]{0,300}\"|'[^'\n]{0,300}'|\([^()\n]{0,300}\)))?[ \t]{0,20}\Z"
 )
+# Not before `(` or `[`: that is a link, or the label of another use.
 _USE = re.compile(rf"\[(?P<label>(?!\^){_NAME})\](?:\[(?P<name>(?:{_NAME})?)\])?(?![(\[])")
 _USE_BEGUN = re.compile(rf"\[(?!\^){_NAME}\]\[(?:{_NAME})?\Z")
 USE_IN_MARKED = re.compile(
@@ -68,4 +70,5 @@ def normal(name: str) -> str:
 
 def is_used(body: str, name: str) -> bool:
     """Say whether the text of a post shows a use of the reference `name`."""
+    # Bodies are escaped, names are not.
     return f"[{name}]" in body.casefold().replace("\\", "")

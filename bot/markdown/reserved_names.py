@@ -5,6 +5,7 @@ Markdown reads `__init__` as bold, but whoever writes it without backticks means
 
 import re
 
+# Any other word between double underscores is bold, unless it stands in a path or a call.
 _NAMES = (
     "all|bases|call|class|contains|debug|del|dict|dirname|doc|enter|eq|exit|file|filename|fixtures|future|get"
     "|getattr|getitem|hash|import|init|init_subclass|iter|len|main|mocks|module|name|new|next|post_init|proto"

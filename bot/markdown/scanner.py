@@ -234,6 +234,7 @@ class Scanner:
         at = 0
         while at < len(text):
             buffer = self._buffer or ""
+            # A window at a time: a paragraph may be megabytes, and each rendering reads all of its text.
             more = text[at : at + _WINDOW - len(buffer)]
             self._buffer = buffer + more
             at += len(more)

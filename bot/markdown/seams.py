@@ -21,6 +21,7 @@ def gap_outside(text: str, bound: int, ranges: Sequence[tuple[int, int]]) -> int
     outer = outermost(ranges)
     while True:
         place = gap_before(text, bound)
+        # Ranges behind the place are of no use: `bound` only moves to the left.
         while outer and outer[-1][0] >= place:
             outer.pop()
         if place <= 0 or not outer or outer[-1][1] <= place:

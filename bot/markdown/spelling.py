@@ -9,6 +9,7 @@ from bot.markdown import links
 from bot.markdown.marks import ATOM, CODE, CODE2, STAR, UNDERSCORE, apart, closing, plain
 from bot.markdown.references import USE_IN_MARKED, Target, normal
 
+# A colon only if an emoji's name follows it: times and places in files stay easy to copy.
 _SIGNS = re.compile(r"[\\*_~|`\[\]<>#:](?:(?<!:)|(?=[\w+\-]{1,64}:))")
 _FENCE_LIKE = re.compile("`{3,}")
 _TICKS = re.compile("`+")
@@ -27,6 +28,7 @@ def code_span(content: str) -> str:
     """Return a code span that Discord shows as `content`. Parts three backticks, which would open a fence."""
     content = _FENCE_LIKE.sub(lambda run: "\u200b".join(run[0]), content.replace("\n", " "))
     runs = {len(run[0]) for run in _TICKS.finditer(content)}
+    # Discord escapes nothing in code, and knows marks of one and of two backticks.
     if {1, 2} <= runs:
         content = content.replace("``", "`\u200b`")
     mark = CODE2 if 1 in runs else CODE
@@ -41,6 +43,7 @@ def atom(text: str) -> str:
 
 def link(label: str, leads: links.Masked) -> str:
     """Return a link with the rendered `label`. A misleading label is written beside its visible target."""
+    # Anything else is shown with its target, so that nobody follows a link to another place than it says.
     if leads.is_honest():
         return atom(f"[{label}]({leads.target}{leads.title})")
     target = atom(leads.target) if leads.is_address() else escaped(leads.target)

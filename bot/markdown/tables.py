@@ -17,6 +17,7 @@ from bot.markdown.marks import plain
 
 WIDEST = 42  # columns of a monospace block that a phone shows without scrolling
 _BETWEEN = "  "
+# A backslash before the pipe escapes it, unless that backslash is escaped itself.
 _PIPE = re.compile(r"(?<!\\)((?:\\\\)*)\|")
 _CODE = re.compile(r"(?<!`)(`{1,3})(?!`)[^`\n]{1,200}\1(?!`)")
 _EMPTY = "—"
@@ -59,6 +60,7 @@ class Table:
         """Lay out the rows added so far; more may follow."""
         sources = self.rows if self.headed else [self.head, *self.rows]
         rows = [[plain(on_one_line(cell)) for cell in row] for row in sources]
+        # Widths never shrink, for earlier rows of a long table are laid out with them.
         widths = self._widths(rows)
         wide = sum(widths) + len(_BETWEEN) * (len(widths) - 1) > WIDEST
         # A link would lose its target in a monospace block.
@@ -115,6 +117,7 @@ def begins_table(head: TableRow | Text, line: str) -> bool:
 
 def cells(line: str) -> Sequence[str]:
     """Return the cells of a table's row, trimmed; an escaped pipe does not end a cell."""
+    # NUL as the separator: `cleaning` leaves none in the text.
     parts = _PIPE.sub("\\1\0", line.strip().removeprefix("|").replace("\t", " ")).split("\0")
     if len(parts) > 1 and not parts[-1].strip():
         parts.pop()

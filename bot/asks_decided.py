@@ -113,6 +113,7 @@ def _verdict(stored: StoredAsk) -> str:
     at = f" {moment(stored.closed_ms)}" if stored.closed_ms is not None else ""
     if stored.decision is None:
         return f"-# No longer needs an answer{at}."
+    # Nobody decided: the bridge denied it when the time was over.
     if stored.decided_by == TIMEOUT_ACTOR:
         return f"**Denied**: nobody answered in time{at}."
     through = f"{escape_inline(stored.decided_through, MOST_WORDS)} as " if stored.decided_through else ""

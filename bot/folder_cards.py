@@ -12,7 +12,7 @@ END, AGREE, JUST_END, NOT_NOW = "end", "agree", "just_end", "not_now"
 PICK, VERIFY, RESTORE, PLAN, ROTATE = "pick", "verify", "restore", "plan", "rotate"
 SUMMARY, SCORE = "summary", "score"
 _MOST_LISTED = 20
-_MOST_CHARS = 3_300
+_MOST_CHARS = 3_300  # of Discord's 4,000 for a card; head, foot and figures need the rest
 
 
 def folder_card(folder: FolderInfo) -> Card:

@@ -17,6 +17,7 @@ def permissions_card(info: SessionInfo, found: PermissionRules, *, is_admin: boo
     """Return the newest rules a select to take one back. An admin can make a project's rule hold for all."""
     if not found.rules:
         return Card(("**What Claude need not ask for here**", _NOTHING))
+    # Rules come oldest first.
     rules = found.rules[-_MOST_LISTED:]
     lines = [_line(number, rule) for number, rule in enumerate(rules, 1)]
     if len(found.rules) > len(rules):

@@ -21,6 +21,7 @@ class RefusalAudit:
     async def note(self, actor: Actor) -> None:
         """Write to the audit that `actor` was turned away. Raises nothing."""
         log.warning("stranger turned away", extra={"actor": actor.user_id})
+        # An audit that cannot be written must not stop an answer or a channel's inbox.
         try:
             await self._core.perform(actor, NoteRefusal(door=DOOR))
         except (SessionError, StorageError):

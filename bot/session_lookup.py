@@ -41,6 +41,7 @@ async def session_meant(face: Face, actor: Actor, channel_id: int, named: str = 
         except SessionNotFound:
             continue
         except NotAllowed as error:
+            # The person may see another session of the channel: look on.
             last_error = error
             continue
         if info.lifecycle is not Lifecycle.ENDED or place.kind is SessionScope.THREAD:

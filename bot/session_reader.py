@@ -22,6 +22,7 @@ class SessionReader:
 
     async def turn(self, turn_id: str, *, with_blocks: bool = True) -> TurnView:
         """Return one turn with uncut tool bodies, as live events have them. Raises `TurnNotFound`."""
+        # `whole`: a result is worded by its lines, and a cut body would be counted as shorter than it is live.
         wish = ReadTurn(session_id=self._session_id, turn_id=turn_id, with_blocks=with_blocks, whole=True)
         return await self._core.perform(VIEWER, wish)
 

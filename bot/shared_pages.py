@@ -25,6 +25,7 @@ async def page_body(face: Face, reply: Reply, session_id: str) -> Card:
         f"-# {taken_words(draft.taken_out)} The browser (/web) has more choices and takes pages back."
     )
     publish = Button(Control(Verb.PUBLISH, session_id, draft.id), "Make the address", Style.PRIMARY)
+    # Made of the stored draft, which the button publishes: what is said meanwhile is not in it.
     preview = File("page.md", page_markdown(draft.document).encode(), "The page as readers see it")
     card = Card((words,), ((publish,),), files=(preview,))
     await stored(face, card)

@@ -10,7 +10,7 @@ from bot.errors import Refused
 from bot.face import Face
 from bot.modals import Question
 
-_MOST = 4000
+_MOST = 4000  # Discord's most for a text field
 
 
 async def template_named(face: Face, reply: Reply, name: str) -> PromptTemplate:
@@ -42,6 +42,7 @@ class TemplateControls:
     async def handle(self, reply: Reply, control: Control, prompt: str) -> None:
         """Ask Claude with the submitted text. Raises `Refused` if a place is still there."""
         template = await template_named(self._face, reply, control.subject)
+        # Only the template's own places: other braces are code.
         left = [name for name in template.places if f"{{{name}}}" in prompt]
         if left or not prompt.strip():
             raise Refused(f"Fill in “{left[0]}” first." if left else "The prompt is empty.")

@@ -34,6 +34,7 @@ def short_path(path: str, work_directory: str) -> str:
     _, found, below = path.partition(f"/{work_directory}/") if work_directory else ("", "", "")
     if found and below:
         return below
+    # The beginning of a foreign path names directories of the machine; the end tells people more.
     parts = [part for part in path.split("/") if part]
     return path if len(parts) <= 3 else "…/" + "/".join(parts[-2:])
 

@@ -26,6 +26,7 @@ class TrustControls:
         if control.subject == NOT_NOW:
             await reply.say(_LATER)
             return
+        # Before the decision: what a project brings is read from its files again.
         await reply.think(ephemeral=True)
         trust, content_hash = Trust(control.subject), control.detail
         await reply.say(await decided(self._face, reply, control.session_id, trust, content_hash))

@@ -29,6 +29,7 @@ class AdminCommands(commands.GroupCog, group_name="admin", group_description="Fo
     def _reply(self, interaction: Interaction) -> Reply:
         """Return the reply to an admin. Raises `NotAllowed` for others."""
         reply = reply_to(interaction)
+        # Here and not in the core: `doctor` and `sync` send no command that it could refuse.
         authorize(reply.actor, Action.ADMINISTER)
         return reply
 

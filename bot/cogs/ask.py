@@ -27,6 +27,7 @@ class AskCommands(commands.Cog):
 
     def __init__(self, parts: CommandParts, tree: app_commands.CommandTree[Any]) -> None:
         self._parts = parts
+        # By hand: discord.py knows no context menus in cogs.
         self._menu = app_commands.ContextMenu(name="Ask Claude about this", callback=self._about)
         tree.add_command(self._menu)
 
@@ -40,7 +41,7 @@ class AskCommands(commands.Cog):
     async def claude(
         self,
         interaction: Interaction,
-        prompt: app_commands.Range[str, 1, 6000],
+        prompt: app_commands.Range[str, 1, 6000],  # Discord's most for an option
         file: discord.Attachment | None = None,
         project: str | None = None,
     ) -> None:
@@ -64,6 +65,7 @@ class AskCommands(commands.Cog):
         await reply.open_dialog(dialog(control, template_question(found)))
 
     async def _about(self, interaction: Interaction, message: discord.Message) -> None:
+        # Stored with the dialog's key: the submit does not bring the message along, not even after a restart.
         control = Control(Verb.ASK_ABOUT, "", f"{message.channel.id}:{message.id}")
         await self._parts.face.db.write([insert_control(control)])
         await reply_to(interaction).open_dialog(dialog(control, _ABOUT))

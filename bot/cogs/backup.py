@@ -82,6 +82,7 @@ class BackupCommands(
         info = await meant(self._face, reply)
         await reply.think()
         file = await self._face.core.perform(reply.actor, ExportBundle(session_id=info.id))
+        # A bundle has the project's files, so it is often larger than Discord takes.
         if len(file.data) > (limit := file_limit(reply)):
             raise Refused(
                 f"The bundle is too large for Discord ({size(len(file.data))}, at most {size(limit)})."
@@ -108,6 +109,7 @@ class BackupCommands(
     @app_commands.autocomplete(backup=choices.backups)
     async def restore(self, interaction: Interaction, backup: str, project: str = "") -> None:
         reply = reply_to(interaction)
+        # The id is a path below the directory of backups: its beginning tells the kind.
         if backup.startswith("sessions/"):
             await self._controls.restore(reply, backup, project)
             return

@@ -69,6 +69,7 @@ class BranchCommands(
         info = await meant(self._face, reply)
         await reply.think(ephemeral=True)
         listed = await self._face.core.perform(reply.actor, ListBranches(session_id=info.id))
+        # Suggestions give the id; people who type give the name.
         named = [each for each in listed.branches if branch in (each.session_id, each.name)]
         if not named:
             raise Refused("This session has no such branch. `/branch list` shows those that it has.")

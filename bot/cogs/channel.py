@@ -47,6 +47,7 @@ class ChannelCommands(
         reply = reply_to(interaction)
         authorize(reply.actor, Action.ADMINISTER)
         if project is not None:
+            # A mistyped name would be refused at each new session, where its author cannot change it.
             known = await self._face.core.perform(reply.actor, ListProjects())
             if project not in known.names:
                 raise Refused(

@@ -89,6 +89,7 @@ class CheckpointCommands(
     ) -> None:
         reply = reply_to(interaction)
         info = await meant(self._face, reply)
+        # The preview itself may be seen by others, but leads to a button that would refuse them.
         await self._face.check(reply.actor, Action.APPROVE, info.id)
         await reply.think()
         chosen = await newest_or(self._face, reply, info.id, checkpoint)

@@ -52,11 +52,12 @@ FILES = [
     Choice(name="the same directory as this session", value="same"),
 ]
 WHICH_SESSION = "Which session; without it, the one of this thread"
-_MOST = 25
+_MOST = 25  # Discord's most suggestions
 _REMEMBERED_S = 5.0
 
 
 def _face(interaction: Interaction) -> Face:
+    # discord.py calls suggestions with the interaction alone, so the client carries what they need.
     face = interaction.client.face
     assert isinstance(face, Face)
     return face
@@ -97,6 +98,7 @@ async def sessions(interaction: Interaction, current: str) -> list[Choice]:
             name=one_line(
                 f"{each.list_mark}{each.title or 'Session'} · {short_state(each)} · …{each.id[-6:]}", 100
             ),
+            # The name is for people; the id is never cut.
             value=each.id,
         )
         for each in page.sessions
@@ -168,6 +170,7 @@ async def checkpoints(interaction: Interaction, current: str) -> list[Choice]:
     face, actor = _face(interaction), reply_to(interaction).actor
     try:
         info = await session_meant(face, actor, interaction.channel_id or 0)
+        # More than Discord shows, since the typed text leaves some out.
         page = await face.core.perform(actor, ListCheckpoints(session_id=info.id, limit=50))
     except (SessionError, FaceError, StorageError):
         return []
@@ -202,6 +205,8 @@ async def runs(interaction: Interaction, current: str) -> list[Choice]:
 
 def _matching(names: tuple[str, ...], current: str) -> list[Choice]:
     wanted = current.casefold()
+    # Discord takes values of 100 characters; a longer name can still be typed.
     found = [name for name in names if wanted in name.casefold() and len(name) <= 100]
+    # Stable: among equals, the order of the look-up stays.
     found.sort(key=lambda name: not name.casefold().startswith(wanted))
     return [Choice(name=one_line(name, 100) or name, value=name) for name in found[:_MOST]]

@@ -67,6 +67,7 @@ class FilesCommands(
         authorize(reply.actor, Action.CREATE)
         await reply.think(ephemeral=False)
         try:
+            # Through the same checks as a message's files: address, size, no redirects.
             data = await fetch_data(incoming([file])[0], self._face.options)
         except FileRefused as error:
             raise Refused(f"The file {error}") from error

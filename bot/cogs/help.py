@@ -49,7 +49,7 @@ _ASIDE = {
         "Claude answers messages that mention me or reply to me, and reads the others with them."
     ),
 }
-_MOST = 3_900
+_MOST = 3_900  # of Discord's 4,000 for a card, heading included
 _NAMED = re.compile(r"\{([a-z ]+)\}")
 
 

@@ -72,9 +72,11 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         authorize(reply.actor, Action.CREATE)
         if focus is not None:
             focus_words(focus)  # refused before there is a thread
+        # Discord fixes here who sees the answer: the link to a private thread is for the person alone.
         await reply.think(ephemeral=private)
         named = title or focus or ""
         wish = Wish(named[:80] or "New session", named[:80], project or "", model or "")
+        # A private thread cannot stand on a message.
         anchor = None if private else reply.message_id
         spot = Spot(interaction.guild_id or 0, interaction.channel_id or 0, anchor, private)
         place, info = await self._parts.opener.open_anew(reply.actor, spot, wish)
@@ -152,6 +154,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         reply = reply_to(interaction)
         info = await meant(self._face, reply, session)
         place = await load_place(self._face.db, info.id)
+        # A thread that was deleted or locked still has its place: then the session gets a new one.
         if place is not None and await self._parts.opener.is_shown_well(place):
             await reply.say(f"The session is in <#{place.channel_id}>; a message there wakes it.")
             return
@@ -201,6 +204,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         reply = reply_to(interaction)
         info = await meant(self._face, reply, session)
         await self._face.check(reply.actor, Action.MANAGE, info.id)
+        # Admins may manage every session, and would take away pings that they do not get.
         if reply.actor.user_id != info.user_id:
             raise Refused("Only the owner of a session is pinged in it, so only they can mute it.")
         fact = muted_fact(info.id)
@@ -228,6 +232,7 @@ class SessionCommands(commands.GroupCog, group_name="session", group_description
         info = await meant(self._face, reply)
         await reply.think()
         done = await self._face.core.perform(reply.actor, HandOver(session_id=info.id))
+        # For the person alone (`think`): the command shows a path of the machine.
         words = "On the machine, this takes the conversation up; the next prompt here takes it back:"
         await reply.say(Card((words, code_block(done.command, "sh", 600))))
 

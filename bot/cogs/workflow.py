@@ -94,6 +94,7 @@ class WorkflowCommands(
             template=template or "",
             prd_name=prd.filename if prd is not None else "",
             prd_text=await self._prd(prd) if prd is not None else "",
+            # None, so that a template's own bounds count unless somebody chose others.
             config=None if config == Configuration() else config,
         )
         spot = Spot(interaction.guild_id or 0, interaction.channel_id or 0, reply.message_id)
@@ -182,6 +183,7 @@ class WorkflowCommands(
     ) -> None:
         reply = reply_to(interaction)
         found = await self._run(reply, run, Action.PROMPT)
+        # Without an id it is a new task; the others are known by theirs.
         tasks = (*found.tasks, RunTask("", title))
         await self._face.core.perform(reply.actor, EditRunTasks(run_id=found.id, tasks=tasks))
         await reply.say(f"“{escape_inline(title, 100)}” is on the list.")
@@ -208,6 +210,8 @@ class WorkflowCommands(
         if named:
             try:
                 return await self._face.core.perform(reply.actor, GetRun(run_id=named))
+            # One answer for a foreign id and a missing one: it must not
+            # tell whether others have a run of this id.
             except UNSEEN as error:
                 raise Refused("There is no run of this id that you may see.") from error
         info = await meant(self._face, reply)

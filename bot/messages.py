@@ -32,10 +32,10 @@ class MessageBody(msgspec.Struct, frozen=True):
     """The body of a message's row. `role_ids` is None if Discord did not send them (read back from history).
 
     `content` has names instead of ids, and no mention of the bot at its beginning; it is empty if nobody would
-    see anything in it. `replied` is the message that
-    it replies to; None if Discord did not send it, or if it `reply_is_gone`. `reply_to_other`: it replies to
-    another person. `calls_other`: it begins with a mention of other people. `joined` are earlier messages whose
-    files go with this one. `extras` are its stickers and poll: no prompt without words.
+    see anything in it. `replied` is the message that it replies to; None if Discord did not send it, or if it
+    `reply_is_gone`. `reply_to_other`: it replies to another person. `calls_other`: it begins with a mention of
+    other people. `joined` are earlier messages whose files go with this one. `extras` are its stickers and its
+    poll: no prompt without words.
     """
 
     guild_id: int

@@ -14,7 +14,7 @@ _NOTHING = "Nothing yet. *Allow for session* and *Always* on a question of Claud
 
 
 def permissions_card(info: SessionInfo, found: PermissionRules, *, is_admin: bool) -> Card:
-    """Return the newest rules a select to take one back. An admin can make a project's rule hold for all."""
+    """Return the newest rules and a select that takes one back. Admins can let a rule hold for everybody."""
     if not found.rules:
         return Card(("**What Claude need not ask for here**", _NOTHING))
     # Rules come oldest first.

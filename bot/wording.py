@@ -5,7 +5,6 @@ import re
 from api.words.models import short_model
 from bot.markdown.cards import escape_inline
 
-"""Claude's behaviour in each mode, to stand behind "Claude"."""
 _DISCORD_USER = re.compile(r"discord:(\d{1,20})")
 
 

@@ -24,6 +24,7 @@ from sessions.control_requests import ControlRequests
 from sessions.errors import ClaudeUnavailable
 from sessions.leaving import Departure, Leaving
 from sessions.model import Lifecycle, TitleSource, TurnStatus
+from sessions.offered_commands import a_command_waits, refuse_unoffered
 from sessions.parking import is_done_with_turns, loses_nothing
 from sessions.prompt_lines import prompt_line
 from sessions.rows import load_turn
@@ -227,6 +228,10 @@ async def _look_for_left_running(feeding: Feeding) -> bool:
     return True
 
 
+async def _refuse_unoffered(feeding: Feeding) -> bool:
+    return not await refuse_unoffered(feeding.session)
+
+
 async def _has_room(feeding: Feeding) -> bool:
     """Whether the disk has room for another turn: a CLI on a full disk drops lines silently."""
     session = feeding.session
@@ -327,6 +332,7 @@ STEPS: tuple[Step, ...] = (
     Step("context", _nothing_waits, _measure_context),
     Step("title", _nothing_waits, _ask_for_title),
     Step("left running", is_done_with_turns, _look_for_left_running),
+    Step("unknown command", a_command_waits, _refuse_unoffered),
     Step("disk", _a_prompt_waits, _has_room),
     Step("checkpoint of a prompt", _a_prompt_waits, _keep_files_before),
     Step("rewind", _a_prompt_waits, _rewind),

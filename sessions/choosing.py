@@ -8,6 +8,7 @@ from sessions.control_requests import ControlRequests
 from sessions.errors import IllegalMove, ModelRefused
 from sessions.model import PermissionMode
 from sessions.session_port import SessionPort
+from sessions.topics import Topic
 
 
 class ControlledHost(Protocol):
@@ -36,6 +37,8 @@ async def choose_model(session: ChoosingSession, model: str) -> None:
     async with session.change() as draft:
         if draft.snapshot.model != resolved:
             draft.add(e.ModelChanged(resolved))
+            if words := session.around.models.doubts(model):
+                draft.add(e.Noticed(Topic.MODEL_UNLISTED, words))
 
 
 async def choose_mode(session: ChoosingSession, mode: PermissionMode) -> None:

@@ -14,6 +14,7 @@ from sessions.checkpointing import SessionCheckpoints
 from sessions.clock import Clock
 from sessions.conversations import Conversations
 from sessions.driver import Driver
+from sessions.listed_models import ListedModels
 from sessions.machine_reserve import MachineReserve
 from sessions.tools import Toolbox
 from sessions.trust import TrustPolicy
@@ -57,3 +58,4 @@ class Dependencies(msgspec.Struct, frozen=True):
     commands: CommandRunner | None
     sandbox_news: Callable[[], str] | None
     tools: Toolbox | None
+    models: ListedModels = msgspec.field(default_factory=ListedModels)

@@ -151,6 +151,10 @@ class HostRun:
             # The CLI may have made its list before it read an answer that is on its way.
             if not self.inputs.is_on_its_way(asked.request_id):
                 draft.add_all(list(open_ask(draft.snapshot, asked, moment)))
+        if reply.commands and not draft.snapshot.commands:
+            draft.add(e.CommandsListed(tuple(each.name for each in reply.commands)))
+        if reply.models:
+            self.session.around.models.listed = tuple(each.value for each in reply.models)
         if draft.snapshot.lifecycle is Lifecycle.STARTING:
             draft.add(e.LifecycleChanged(Lifecycle.STARTING, Lifecycle.LIVE, "Claude is ready"))
         if reply.state is c.CliState.IDLE:

@@ -43,6 +43,7 @@ from sessions.model import (
     TurnId,
     TurnKind,
 )
+from sessions.offered_commands import is_offered, no_such_command
 from sessions.permission_rules import rules_given
 from sessions.process_link import ProcessLink
 from sessions.prompt_queue import OWN_WAY, Placed, Prompt, PromptQueue, Sender, check_prompt
@@ -184,11 +185,10 @@ class Session:
         Raises `PromptRefused` if the conversation does not offer the command, if the bridge has its own way for
         it, or if the arguments cannot be sent.
         """
-        offered = self.snapshot.commands
         if name.split() != [name] or name in OWN_WAY:
             raise PromptRefused(f"Claude's command /{name} cannot be used here. /help lists the commands.")
-        if offered and name not in offered:
-            raise PromptRefused(f"There is no command /{name} here. /help lists the commands.")
+        if not is_offered(self.snapshot, name):
+            raise PromptRefused(no_such_command(self.snapshot, name))
         text = f"/{name} {' '.join(arguments.split())}".rstrip()
         try:
             # Check before queueing: an unsendable prompt would be tried at every start, and end each process.

@@ -42,6 +42,7 @@ class Topic(StrEnum):
     CLEARED = "cleared"
     CONVERSATION_LOST = "conversation_lost"
     MODEL_FALLBACK = "model_fallback"
+    MODEL_UNLISTED = "model_unlisted"
     DISK = "disk"
     MEMORY = "memory"
     START_FAILED = "start_failed"

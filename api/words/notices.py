@@ -76,6 +76,7 @@ NOTICES: Mapping[Topic, NoticeWords] = {
         "Claude's memory of this is gone", next_step="Say again what Claude needs to know."
     ),
     Topic.MODEL_FALLBACK: _mild("Another model answers"),
+    Topic.MODEL_UNLISTED: _mild("Claude lists no such model"),
     Topic.DISK: NoticeWords(
         "The disk is nearly full", next_step="Queued prompts wait until there is room again."
     ),

@@ -38,6 +38,7 @@ class MemoryClaude:
         self.started: list[str] = []
         self.told: list[tuple[str, Row]] = []
         self.taken = 0
+        self.offered: tuple[str, ...] = ()  # the slash commands that a new process names
         self.numbers = itertools.count(2)
 
     def start(
@@ -224,7 +225,12 @@ class MemoryCli:
     def _take_control(self, ident: str, request: Row) -> None:
         match request["subtype"]:
             case "initialize":
-                facts = {"commands": [], "current_permission_mode": self.mode, "session_state": self.state}
+                commands = [{"name": name} for name in self.claude.offered]
+                facts = {
+                    "commands": commands,
+                    "current_permission_mode": self.mode,
+                    "session_state": self.state,
+                }
                 self.respond(ident, facts, pending_permission_requests=list(self.asks.values()))
             case "interrupt":
                 for request_id in list(self.asks):

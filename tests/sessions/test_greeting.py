@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from sessions import events as e
 from sessions import rows
 from sessions.host_run import HostRun
 from sessions.model import TurnStatus
@@ -46,3 +47,26 @@ async def test_a_greeting_from_before_a_prompt_says_nothing_about_its_turn(
     for each in turns:
         assert each.status is TurnStatus.DONE
         assert await rows.load_blocks(here.db, each.id)
+
+
+@pytest.mark.parametrize(("typed", "is_sent"), [("compcat", False), ("compact", True), ("mcp__s__ask", True)])
+async def test_a_command_typed_before_the_first_process_is_sent_only_if_claude_offers_it(
+    here: House, typed: str, *, is_sent: bool
+) -> None:
+    here.claude.offered = ("compact", "context")
+    session = await here.session()
+    placed = await session.command(typed, sender=Sender(USER, "1"))
+    await session.until(lambda snapshot: snapshot.is_idle and not snapshot.queue)
+    turn = await rows.load_turn(here.db, placed.turn_id)
+    (process,) = here.machine.living()
+    assert (turn.status is TurnStatus.DONE, typed.encode() in process.output) == (is_sent, is_sent)
+    assert turn.reason == ("" if is_sent else "There is no command /compcat here. Do you mean /compact?")
+
+
+async def test_a_model_that_claude_does_not_list_is_taken_with_a_word(here: House) -> None:
+    session = await here.session()
+    for model in ("nope", "opus", "sonnet[1m]", "claude-new-7", "us.anthropic.x", "nope"):
+        await session.set_model(model)
+    said = [each.event for each in await rows.load_notices(here.db, session.id, 0)]
+    words = [each.text.partition(";")[0] for each in said if isinstance(each, e.Noticed)]
+    assert words == ["Claude lists no model nope"] * 2

@@ -19,19 +19,22 @@ _ids = UuidMaker()
 async def ask_aside(session: Session, purpose: Purpose, question: str, *, wakes: bool = False) -> str:
     """Ask Claude; return its answer, which may be empty. The conversation and the files stay as they are.
 
-    Returns an empty answer without asking if Claude works, has had no turn, or has no process; with `wakes` it
-    gets one. Raises `ClaudeUnavailable`.
+    A question is asked once after each turn: a repeat returns the stored answer and costs nothing. Returns an
+    empty answer without asking if Claude works, has had no turn, or has no process; with `wakes` it gets one.
+    Raises `ClaudeUnavailable`.
     """
     snapshot = session.snapshot
     if snapshot.last_turn is None or snapshot.current is not None or snapshot.queue:
         return ""
+    asked = rows.AskedAside(purpose, question, snapshot.model, snapshot.last_turn)
+    if kept := await rows.load_answer(session.around.db, session.id, asked):
+        return kept
     if session.run is None and not wakes:
         return ""
     run = await session.wake()
     if not session.snapshot.is_idle:
         return ""
     request_id, clock, database = _ids.make(), session.around.clock, session.around.db
-    asked = rows.AskedAside(purpose, question, session.snapshot.model, snapshot.last_turn)
     await database.write([rows.request_asked(request_id, session.id, asked, clock.now_ms())])
     try:
         answer = (await run.control.ask_beside(question, timeout_s=_ANSWER_S)).strip()

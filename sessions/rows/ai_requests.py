@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sessions.model import SessionId
 from sessions.stored import Purpose
-from storage import Statement
+from storage import Database, Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,3 +58,13 @@ def request_failed(request_id: str, trouble: str, now_ms: int) -> Statement:
         "UPDATE ai_requests SET status = 'failed', trouble = ?, ended_ms = ? WHERE id = ?",
         (trouble, now_ms, request_id),
     )
+
+
+async def load_answer(db: Database, session_id: SessionId, asked: AskedAside) -> str:
+    """Return the last answer to the same question after the same turn; empty if there is none."""
+    found = await db.read_one(
+        "SELECT answer FROM ai_requests WHERE session_id = ? AND purpose = ? AND question = ? AND turn_id = ?"
+        " AND status = 'answered' AND answer <> '' ORDER BY id DESC LIMIT 1",
+        (session_id, asked.purpose, asked.question, asked.turn_id),
+    )
+    return str(found[0]) if found else ""

@@ -96,6 +96,14 @@ async def test_a_branch_is_compared_picked_merged_and_undone(world: WebWorld) ->
     preview = await ann.done("GET", f"{one}/merge?strategy=squash")
     shown = await page(ann, f"/chat/{branch}/merge")
     assert "Report to the session" in shown
+    await ann.done("POST", f"{one}/messages", {"content": "demo:text It works."})
+    await world.settled(ann, branch)
+    asked = "SELECT count(*) FROM ai_requests"
+    assert "It works." in await page(ann, f"/chat/{branch}/merge")
+    assert await world.core.db.read(asked) == [(0,)], "looking at the page costs nothing"
+    for _ in range(2):
+        assert "Claude wrote its decisions" in await page(ann, f"/chat/{branch}/merge?report=1")
+    assert await world.core.db.read(asked) == [(1,)], "a reload asks nobody again"
     assert preview["digest"] in shown
     assert "Undo the last merge" not in shown
     bob = await world.browser(OTHER)

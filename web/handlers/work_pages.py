@@ -43,10 +43,11 @@ class PartQuery(msgspec.Struct, frozen=True):
 
 
 class StrategyQuery(msgspec.Struct, frozen=True):
-    """The way to merge. With `asksClaude` Claude drafts the message of a squash."""
+    """The way to merge. With `asksClaude` Claude drafts the message of a squash, with `report` the report."""
 
     strategy: Strategy = Strategy.SQUASH
     asks_claude: bool = False
+    report: bool = False
 
 
 async def show_checkpoints(call: Call) -> web.Response:
@@ -80,7 +81,12 @@ async def show_merge(call: Call) -> web.Response:
     """Show the preview of a branch's merge."""
     query: StrategyQuery = call.query
     shown = await merge_page(
-        call.parts, call.actor, call.session_id, query.strategy, asks_claude=query.asks_claude
+        call.parts,
+        call.actor,
+        call.session_id,
+        query.strategy,
+        asks_claude=query.asks_claude,
+        report_by_claude=query.report,
     )
     return _page(shown)
 

@@ -61,11 +61,17 @@ async def _card(parts: WebParts, actor: Actor, each: c.BranchInfo) -> str:
 
 
 async def merge_page(
-    parts: WebParts, actor: Actor, session_id: str, strategy: Strategy, *, asks_claude: bool = False
+    parts: WebParts,
+    actor: Actor,
+    session_id: str,
+    strategy: Strategy,
+    *,
+    asks_claude: bool = False,
+    report_by_claude: bool = False,
 ) -> str:
     """Return the page that previews the merge of a branch. Raises `BranchRefused` for other sessions.
 
-    With `asks_claude`, Claude drafts the message of the commit.
+    With `asks_claude`, Claude drafts the message of the commit; with `report_by_claude` the report.
     """
     info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
     reader = await reader_of(parts, actor, info)
@@ -78,6 +84,8 @@ async def merge_page(
         body = f'<p class="warn">{fragments.text_of(str(error))}</p>'
     if info.has_own_copy:
         body += await _afterwards(parts, actor, info, reader, can_undo=can_undo)
+        if reader.prompt:
+            body += await _report(parts, actor, info, strategy, by_claude=report_by_claude)
     return work_page(parts, actor, info, "/merge", "Merge", body)
 
 
@@ -158,7 +166,7 @@ async def _set_up(parts: WebParts, actor: Actor, info: c.SessionInfo) -> str:
 async def _afterwards(
     parts: WebParts, actor: Actor, info: c.SessionInfo, reader: Reader, *, can_undo: bool
 ) -> str:
-    """Return the acts beside a merge: take it back, tell the session that the branch came from, remove it."""
+    """Return the acts beside a merge: take it back, remove the branch, set it up."""
     said = ""
     if reader.manage:
         undo = act("Undo the last merge", "POST merges/undo", then=".") if can_undo else ""
@@ -171,16 +179,24 @@ async def _afterwards(
         said = f'<div class="row">{undo}{remove}</div>'
     if reader.prompt:
         said += await _set_up(parts, actor, info)
+    return said
+
+
+async def _report(
+    parts: WebParts, actor: Actor, info: c.SessionInfo, strategy: Strategy, *, by_claude: bool
+) -> str:
+    """Return the form that sends a report to the branch's parent. Claude writes it only if it is asked to."""
     try:
-        report = await parts.core.perform(actor, c.DraftReport(session_id=info.id))
+        wish = c.DraftReport(session_id=info.id, asks_claude=by_claude)
+        report = await parts.core.perform(actor, wish)
     except (BranchRefused, CheckpointRefused):
-        return said
-    if not reader.prompt:
-        return said
+        return ""
+    by = " (Claude wrote its decisions and open questions)" if report.by_claude else ""
+    ask = f'<p><a href="?strategy={strategy}&amp;report=1#report">Let Claude write it</a></p>'
     return (
-        f"{said}<h2>Report to the session that this branch came from</h2>"
+        "<h2>Report to the session that this branch came from</h2>"
         f'<form class="stack" data-post="messages" data-to="{escape(report.parent_id)}" data-opens="chat">'
-        f'<label class="hidden" for="report">The report</label>'
+        f'<label for="report">The report{by}</label>'
         f'<textarea id="report" name="content" rows="8">{fragments.text_of(report.text)}</textarea>'
-        '<div class="row"><button>Send the report</button></div></form>'
+        f'{"" if report.by_claude else ask}<div class="row"><button>Send the report</button></div></form>'
     )

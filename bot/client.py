@@ -189,6 +189,12 @@ class BridgeClient(commands.Bot):
             with self._under_way():
                 await self._lost_places.tell(channel_id, code)
 
+    async def on_raw_thread_delete(self, deleted: discord.RawThreadDeleteEvent) -> None:
+        """Forget what was shown in a thread that somebody deleted."""
+        if not self._closing:
+            with self._under_way():
+                await self._lost_places.forget(deleted.thread_id)
+
     async def on_guild_join(self, guild: discord.Guild) -> None:
         with self._under_way():
             await self._settle_in(guild)

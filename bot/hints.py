@@ -1,7 +1,7 @@
 """The hint on how to write to Claude: shown once in each channel, in the first session that begins there.
 
 Which session shows it is stored in the transaction that stores the session's place, so a kill neither loses it
-nor shows it twice.
+nor shows it twice. If somebody deletes that session's thread within an hour, the next session shows the hint.
 """
 
 from bot.bodies import Plain
@@ -9,6 +9,7 @@ from bot.rows import load_fact
 from bot.scopes import ThreadTalk
 from storage import Database, Statement
 
+_YOUNG_MS = 60 * 60 * 1000
 _HINTS = {
     ThreadTalk.ALL: (
         "-# Write here as you would to a person: every message goes to Claude, with its files. To talk to each"
@@ -30,6 +31,23 @@ def claim_hint(session_id: str, channel_id: int, talk: ThreadTalk) -> list[State
         # In this order: the channel's row keeps the first statement from having an effect again.
         Statement(insert + taken, (_fact(session_id), _HINTS[talk], channel)),
         Statement(insert + taken, (channel, session_id, channel)),
+    ]
+
+
+def give_up_hint(thread_id: int, now_ms: int) -> list[Statement]:
+    """Let the next session of the channel show the hint that the deleted thread `thread_id` showed just now."""
+    values = (thread_id, now_ms - _YOUNG_MS)
+    return [
+        Statement(
+            "DELETE FROM face_facts WHERE substr(name, 1, 7) = 'hinted:' AND value IN"
+            " (SELECT session_id FROM places WHERE channel_id = ? AND created_ms > ?)",
+            values,
+        ),
+        Statement(
+            "DELETE FROM face_facts WHERE name IN"
+            " (SELECT 'hint:' || session_id FROM places WHERE channel_id = ? AND created_ms > ?)",
+            values,
+        ),
     ]
 
 

@@ -12,8 +12,10 @@ from api import GetSession
 from bot.actors import VIEWER
 from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
+from bot.hints import give_up_hint
 from bot.markdown.cards import escape_inline
 from bot.rows import Place, load_fact, places_in, store_fact
+from bot.wait_marks import forget_signs
 from sessions.errors import SessionNotFound
 from sessions.model import Lifecycle
 
@@ -35,6 +37,8 @@ class LostPlaces:
 
         Raises `StorageError`.
         """
+        if code == _UNKNOWN_CHANNEL:
+            await self.forget(channel_id)
         for place in await places_in(self._face.db, channel_id):
             try:
                 info = await self._face.core.perform(VIEWER, GetSession(session_id=place.session_id))
@@ -49,6 +53,10 @@ class LostPlaces:
             # Stored afterwards: after a kill in between the owner may read it twice, but is told in any case.
             if await self._tell_owner(place, _words(place, info.title, code)):
                 await self._face.db.write([store_fact(fact, str(channel_id))])
+
+    async def forget(self, thread_id: int) -> None:
+        """Forget the hint and the signs that a deleted thread showed. Raises `StorageError`."""
+        await self._face.db.write([*give_up_hint(thread_id, self._face.now_ms()), forget_signs(thread_id)])
 
     async def _tell_owner(self, place: Place, words: str) -> bool:
         """Send `words` to the owner in private, or else in the thread's channel. Return whether one worked."""

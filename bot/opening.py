@@ -120,6 +120,12 @@ class Opener:
         channel = await self._threads.channel(channel_id)
         return channel.parent_id if isinstance(channel, discord.Thread) else channel_id
 
+    async def channel_to_begin_in(self, channel_id: int) -> int:
+        """Return what `channel_of` does. Raises `Refused` if no session can begin there."""
+        if self._face.options.scope is SessionScope.THREAD:
+            return (await self._threads.parent(channel_id)).id
+        return await self.channel_of(channel_id)
+
     async def _with_defaults(self, spot: Spot, wish: Wish) -> Wish:
         """Return the wish with the channel's defaults in its empty fields."""
         defaults = await load_defaults(self._face.db, await self.channel_of(spot.channel_id))

@@ -66,6 +66,15 @@ class Threads:
             return channel
         raise Refused("Sessions live in servers, not in direct messages.")
 
+    async def parent(self, channel_id: int) -> Parent:
+        """Return the channel of a thread, or the channel itself. Raises `Refused` if it has no threads."""
+        channel = await self.channel(channel_id)
+        if isinstance(channel, discord.Thread):
+            channel = await self.channel(channel.parent_id)
+        if isinstance(channel, discord.TextChannel | discord.ForumChannel):
+            return channel
+        raise Refused(NO_THREADS)
+
     async def takes_messages(self, channel_id: int) -> bool:
         """Whether the channel exists and the bot may write in it, as far as its permissions tell."""
         try:

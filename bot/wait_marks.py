@@ -15,13 +15,22 @@ from bot.errors import CONNECTION_BROKEN
 from bot.rows import Place, delete_fact, facts_of, store_fact
 from bot.traffic import Traffic, Urgency
 from sessions.stored import StoredTurn
-from storage import Database
+from storage import Database, Statement
 
 log = logging.getLogger(__name__)
 
 SIGN = "⏳"
 _MISSING_PERMISSIONS = 50013
 _FROM_MESSAGE = f"{FACE}:message:"
+
+
+def forget_signs(thread_id: int) -> Statement:
+    """Return the statement that forgets the signs in a deleted thread."""
+    of_it = f"{thread_id}:"
+    return Statement(
+        "DELETE FROM face_facts WHERE substr(name, 1, 6) = 'waits:' AND substr(value, 1, ?) = ?",
+        (len(of_it), of_it),
+    )
 
 
 class WaitMarks:
@@ -78,8 +87,8 @@ class WaitMarks:
         await self._traffic.take(Urgency.STATUS)
         try:
             await self._http.add_reaction(channel_id, message_id, SIGN)
-        except discord.NotFound:
-            pass  # the author deleted the message just now
+        except discord.NotFound:  # the message or its thread was deleted just now
+            await self._db.write([delete_fact(name)])
         except discord.HTTPException as error:
             if error.code == _MISSING_PERMISSIONS:
                 self._refused.add(place.channel_id)

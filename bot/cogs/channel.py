@@ -71,7 +71,7 @@ class ChannelCommands(
 
     async def _change(self, reply: Reply, **changes: Any) -> None:
         authorize(reply.actor, Action.ADMINISTER)
-        channel_id = await self._channel_id(reply)
+        channel_id = await self._parts.opener.channel_to_begin_in(reply.interaction.channel_id or 0)
         defaults = replace(await load_defaults(self._face.db, channel_id), **changes)
         await self._face.db.write([store_defaults(channel_id, defaults)])
         await self._say(reply, defaults)

@@ -6,6 +6,7 @@ from sessions.model import PermissionMode
 from sessions.state import Snapshot
 from tests.bot.ways import Ways, core, fake, town, ways
 from tests.fakes.discord_server import Place
+from tests.fakes.discord_server.model import ChannelType
 from tests.sessions.running_core import idle
 
 __all__ = ["core", "fake", "town", "ways"]
@@ -68,3 +69,11 @@ async def test_only_an_admin_changes_it_and_only_to_what_everybody_may_have(ways
     assert "shop" in shown.text
     await ways.town.boss.slash(thread, "channel project").settled()
     assert "the default" in (await ways.town.ann.slash(thread, "channel show").settled()).text
+
+
+@pytest.mark.parametrize("kind", [ChannelType.VOICE, ChannelType.STAGE])
+async def test_a_channel_without_threads_takes_no_defaults(ways: Ways, kind: ChannelType) -> None:
+    hall = ways.fake.channel_of(kind, "hall")
+    told = await ways.town.boss.slash(hall, "channel model", model="haiku").settled()
+    assert "no threads for sessions" in told.text
+    assert not await ways.core.db.read("SELECT name FROM face_facts WHERE name LIKE 'channel:%'")

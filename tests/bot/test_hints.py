@@ -1,9 +1,11 @@
 """The hint of a channel is shown once; the owner of a session can mute its pings."""
 
+import asyncio
+
 from tests.bot.test_words_for_asks import asking, seen
-from tests.bot.ways import Town, core, fake, town
+from tests.bot.ways import Town, Ways, core, fake, town
 from tests.fakes.discord_server import FakeDiscord, Message, Place
-from tests.sessions.running_core import RunningCore, idle
+from tests.sessions.running_core import DEADLINE_S, RunningCore, idle
 
 __all__ = ["core", "fake", "town"]
 
@@ -33,6 +35,27 @@ async def test_a_channel_shows_the_hint_in_its_first_session_only(
         await last.wait_for_message("DEMO: five")
         await idle(session)
     assert (hints(fake.general), hints(other)) == ([1, 0, 0], [1, 0])
+
+
+async def test_the_next_session_shows_the_hint_if_its_thread_is_deleted_at_once(
+    fake: FakeDiscord, core: RunningCore, town: Town
+) -> None:
+    async with seen(fake, core, town) as ways:
+        first, session = await ways.started(town.ann, "demo:text one")
+        await first.wait_for_message(HINT)
+        await idle(session)
+        first.delete()
+        await until_free(ways)
+        second, _ = await ways.started(town.ann, "demo:text two")
+        await second.wait_for_message(HINT)
+
+
+async def until_free(ways: Ways) -> None:
+    """Wait until no session has the hint of a channel."""
+    stored = "SELECT name FROM face_facts WHERE name LIKE 'hint%'"
+    async with asyncio.timeout(DEADLINE_S):
+        while await ways.core.db.read(stored):  # noqa: ASYNC110 (there is no event)
+            await asyncio.sleep(0.01)
 
 
 async def card_of(thread: Place, command: str) -> Message:

@@ -61,6 +61,17 @@ async def test_a_waiting_message_has_the_sign_until_it_starts_or_goes(
         await no_sign_is_stored(r)
 
 
+async def test_no_sign_of_a_message_that_is_gone_stays_stored(patient: FakeDiscord, tmp_path: Path) -> None:
+    async with room(patient, tmp_path, SIGNS) as r:
+        await r.session.prompt("one")
+        gone = r.owner.send(r.thread, "two")
+        r.owner.delete(gone)
+        await r.session.queue("two", f"discord:message:{gone.id}")
+        third, _ = await queued(r, "three")
+        await signs(r, third)
+        assert len(await r.stage.db.read(STORED)) == 1
+
+
 @pytest.mark.parametrize("starts_meanwhile", [True, False])
 async def test_a_start_of_the_bot_brings_the_signs_up_to_date(
     patient: FakeDiscord, tmp_path: Path, *, starts_meanwhile: bool

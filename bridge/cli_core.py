@@ -96,6 +96,24 @@ async def choose_place(settings: Settings, *, demo: bool, say: Say) -> Place:
     return Place(demo_or_not(settings, demo=True), demo=True)
 
 
+def used_place(settings: Settings, *, demo: bool, say: Say) -> Place:
+    """Choose between the real sessions and the demo's, for a command about what is there already.
+
+    Without a login and a bot a first try goes to the demo: as long as nothing else was used, the demo is meant.
+    If real sessions are kept, but only the demo runs, `say` how to see it.
+    """
+    tried = demo_or_not(settings, demo=True)
+    runs_apart = current_owner(settings.data_dir) is None and current_owner(tried.data_dir) is not None
+    if demo or settings.discord_token is not None or current_owner(settings.data_dir) is not None:
+        return Place(demo_or_not(settings, demo=demo), demo)
+    if not settings.database_path.exists() and (runs_apart or tried.database_path.exists()):
+        say("So far only the demo was used here, so this is the demo.")
+        return Place(tried, demo=True)
+    if runs_apart:
+        say("Only the demo runs here. With --demo you see it.")
+    return Place(settings, demo=False)
+
+
 def demo_or_not(settings: Settings, *, demo: bool) -> Settings:
     """Return the settings to use; the demo has its own data directory in DATA_DIR, so that nothing mixes."""
     if not demo:

@@ -15,15 +15,13 @@ import api as c
 from api.access import Actor
 from api.command import R
 from api.words.backups import size
-from bridge.cli_core import demo_or_not, finish, say_on_stderr
+from bridge.cli_core import choose_place, finish, say_on_stderr, used_place
 from bridge.control_socket import local_actor
 from bridge.invocation import BAD_USAGE, FAILED, OK
-from bridge.ownership import current_owner
 from bridge.script_core import confirmed, script_core
 from bridge.session_arguments import SessionAct
 from bridge.settings import Settings
 from console.text import clean
-from machine.own_command import typed_bridge
 from sessions.restore_scope import RestoreScope
 from sessions.stored_folders import NoteKind
 from texts.os_text import decoded
@@ -31,8 +29,6 @@ from texts.os_text import decoded
 _PLACE = "terminal:session"
 _LEAST_OF_AN_ID = 4
 _PAGE = 50
-_BEGINNING = ("session start", "backup restore")
-"""Acts that also make sense where there is no session yet."""
 
 
 class Unclear(Exception):
@@ -45,9 +41,11 @@ def session(wish: SessionAct) -> int:
 
 
 async def _session(wish: SessionAct, settings: Settings) -> int:
-    if not wish.demo and wish.act not in _BEGINNING and _only_the_demo_is_used(settings):
-        say_on_stderr(f"Only the demo is used here. To see it: {typed_bridge()} {wish.act} --demo")
-    async with script_core(settings, demo=wish.demo) as core:
+    if wish.act == "session start":
+        place = await choose_place(settings, demo=wish.demo, say=say_on_stderr)
+    else:
+        place = used_place(settings, demo=wish.demo, say=say_on_stderr)
+    async with script_core(settings, demo=place.demo) as core:
         try:
             if wish.directory and not wish.project and not wish.session:
                 wish = replace(wish, project=_project_of(Path(wish.directory), settings.workspace_root))
@@ -55,14 +53,6 @@ async def _session(wish: SessionAct, settings: Settings) -> int:
         except Unclear as error:
             say_on_stderr(str(error))
             return BAD_USAGE
-
-
-def _only_the_demo_is_used(settings: Settings) -> bool:
-    """Whether only the demo runs here, or only it was used: without a login that is where a first try goes."""
-    demo = demo_or_not(settings, demo=True)
-    if current_owner(settings.data_dir) is None and current_owner(demo.data_dir) is not None:
-        return True
-    return not settings.database_path.exists() and demo.database_path.exists()
 
 
 class SessionActs:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from api import QuerySessions, SessionInfo, SessionPage
-from bridge.cli_core import demo_or_not, finish
+from bridge.cli_core import finish, say_on_stderr, used_place
 from bridge.control_client import connected
 from bridge.control_socket import local_actor
 from bridge.invocation import FAILED, OK, ShowStatus
@@ -26,7 +26,8 @@ def show_status(invocation: ShowStatus) -> int:
 
 
 async def _show(invocation: ShowStatus, settings: Settings) -> int:
-    data_dir = demo_or_not(settings, demo=invocation.demo).data_dir
+    place = used_place(settings, demo=invocation.demo, say=say_on_stderr)
+    data_dir = place.settings.data_dir
     owner = current_owner(data_dir)
     page, trouble = SessionPage(()), ""
     if owner is not None:
@@ -41,7 +42,7 @@ async def _show(invocation: ShowStatus, settings: Settings) -> int:
     elif owner is not None:
         print(_as_text(owner, page, trouble))
     else:
-        print(_nothing_runs(settings, invocation))
+        print(f"Nothing runs here. Start the bridge with: {typed_bridge()}{' --demo' * place.demo}")
     return FAILED if owner is None else OK
 
 
@@ -52,12 +53,6 @@ def _as_json(owner: Owner | None, page: SessionPage, trouble: str) -> str:
     if trouble:
         known["trouble"] = trouble
     return msgspec.json.encode(known).decode()
-
-
-def _nothing_runs(settings: Settings, invocation: ShowStatus) -> str:
-    if not invocation.demo and current_owner(demo_or_not(settings, demo=True).data_dir) is not None:
-        return f"Only the demo runs here. To see it: {typed_bridge()} status --demo"
-    return f"Nothing runs here. Start the bridge with: {typed_bridge()}{' --demo' * invocation.demo}"
 
 
 def _as_text(owner: Owner, page: SessionPage, trouble: str) -> str:

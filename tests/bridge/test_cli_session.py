@@ -101,23 +101,26 @@ async def test_typed_text_is_stored_as_text_and_printed_without_control_of_the_t
         assert "\x07" not in printed
 
 
-def test_a_list_says_that_only_the_demo_is_used(
+def test_an_act_is_about_the_demo_as_long_as_only_the_demo_was_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("DATA_DIR", str(tmp_path / "data"))
     monkeypatch.setenv("WORKSPACE_ROOT", str(tmp_path / "projects"))
-    (tmp_path / "data/demo").mkdir(parents=True)
-    (tmp_path / "data/demo/sessions.db").touch()
+    demo, real = tmp_path / "data/demo/sessions.db", tmp_path / "data/sessions.db"
+    demo.parent.mkdir(parents=True)
+    demo.touch()
     wish = parse(["session", "list"])
     assert isinstance(wish, SessionAct)
     assert session(wish) == 0
-    assert "session list --demo" in capsys.readouterr().err
+    assert "so this is the demo" in capsys.readouterr().err
+    assert (demo.stat().st_size > 0, real.exists()) == (True, False)
+    real.touch()
     assert session(wish) == 0
-    assert "Only the demo" not in capsys.readouterr().err, "there is a real database now"
+    assert not capsys.readouterr().err, "there is a real database now"
     with owning(tmp_path / "data/demo", OwnerKind.BOT):
         assert session(wish) == 0
-    assert "session list --demo" in capsys.readouterr().err, "the demo runs, and nothing else"
+    assert "With --demo" in capsys.readouterr().err, "the demo runs, and nothing else"
 
 
 def test_a_terminal_message_does_not_control_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:

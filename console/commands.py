@@ -15,11 +15,12 @@ from console import branch_commands, cleanup_commands, folder_commands, page_com
 from console.branch_commands import BranchCommand, NewBranch, PickBranch
 from console.core_commands import NotUnderstood, OfBridge, OfSession, Said
 from console.folder_commands import FolderCommand, RestoreSessionBackup
+from console.retrying import Retry, parse_retry
 from sessions.model import PermissionMode, Trust
 from sessions.restore_scope import RestoreScope
 
 # Kinds of commands from modules beside this one: `typed_input.py` matches all kinds by this module's name.
-__all__ = ["NewBranch", "NotUnderstood", "OfBridge", "OfSession", "PickBranch", "RestoreSessionBackup"]
+__all__ = ["NewBranch", "NotUnderstood", "OfBridge", "OfSession", "PickBranch", "RestoreSessionBackup", "Retry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +137,7 @@ SlashCommand = (
     | TakeBack
     | ListCheckpoints
     | WithCheckpoint
+    | Retry
     | BranchCommand
     | FolderCommand
 )
@@ -171,7 +173,7 @@ GUIDE = {
     "/look": "let Claude survey the project first, without changing anything",
     **branch_commands.GUIDE,
     "/continue": "let a turn that was cut off go on",
-    "/retry": "drop the last answer and ask again",
+    "/retry [keep|back]": "drop the last answer and ask again; its changes of files stay or go",
     "/help": "show this",
     "/quit": "leave; Claude goes on working (Ctrl-D, or Ctrl-C twice at an empty prompt)",
 }
@@ -213,6 +215,8 @@ def parse_slash(line: str) -> SlashCommand | None:
             return _permissions(rest)
         case "checkpoint":
             return _checkpoint(rest)
+        case "retry":
+            return parse_retry(rest)
         case _ if name in branch_commands.NAMES:
             return branch_commands.parse_branch(name, rest)
         case _ if name in page_commands.NAMES:
@@ -273,8 +277,6 @@ def _of_session(name: str, rest: str) -> OfSession | NotUnderstood:
             return OfSession(lambda id_, origin: c.LookCloser(session_id=id_, origin=origin))
         case "continue":
             return OfSession(lambda id_, origin: c.Continue(session_id=id_, origin=origin))
-        case "retry":
-            return OfSession(lambda id_, origin: c.Regenerate(session_id=id_, origin=origin))
         case _:
             return OfSession(
                 lambda id_, origin: c.RunCommand(session_id=id_, name=name, arguments=rest, origin=origin),

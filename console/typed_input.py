@@ -13,6 +13,7 @@ from console import render
 from console.branch_commands import merge_preview
 from console.checkpoints import TypedCheckpoints
 from console.follower import Follower
+from console.retrying import retry
 from console.screen import Decided, Left, Screen, Typed
 from console.shown_store import ShownStore
 from sessions.errors import CoreLost, PromptRefused, SessionError, SessionNotFound, TemplateNotFound
@@ -147,6 +148,8 @@ class TypedInput:
                 await self._take_back(core, await self._some_session(core), number)
             case slash.ListCheckpoints() | slash.WithCheckpoint():
                 await self._checkpoints.do(core, await self._some_session(core), command)
+            case slash.Retry(files=files):
+                await retry(core, self._actor, self._screen.remark, await self._some_session(core), files)
             case slash.OfBridge(command=wish, said=said):
                 self._screen.remark(said(await core.perform(self._actor, wish)))
             case slash.RestoreSessionBackup(backup_id=backup_id, project=project):

@@ -59,7 +59,6 @@ def test_a_slash_line_means_what_help_says(line: str, meaning: s.SlashCommand | 
         ("/checkpoint undo", c.UndoRestore(session_id="id")),
         ("/unpin", c.Pin(session_id="id", pinned=False)),
         ("/continue", c.Continue(session_id="id", origin="o")),
-        ("/retry", c.Regenerate(session_id="id", origin="o")),
         ("/try", c.TryNow(session_id="id")),
         ("/checkpoint take green", c.TakeCheckpoint(session_id="id", label="green")),
         ("/checkpoint milestone v1", c.TakeCheckpoint(session_id="id", label="v1", milestone=True)),

@@ -12,6 +12,7 @@ from api.access import Actor, Role
 from console.screen import Left, Typed
 from console.typed_input import ChatWish, TypedInput
 from sessions.errors import CoreLost, PromptRefused
+from sessions.model import TurnKind
 from tests.sessions.running_core import running_core
 
 ME = Actor("terminal:me", "terminal", Role.ADMIN)
@@ -136,3 +137,37 @@ async def test_a_template_with_more_values_than_places_is_refused(tmp_path: Path
         one, said = servant("/template x | a | b")
         await one.run(core)
         assert "takes 1 value, in order" in "".join(said)
+
+
+@pytest.mark.parametrize(
+    ("typed", "changed", "done"),
+    [
+        ("/retry", ("a.py",), ["ReadTurns", "RewindFiles dry"]),
+        ("/retry", (), ["ReadTurns", "RewindFiles dry", "Regenerate"]),
+        ("/retry keep", ("a.py",), ["Regenerate"]),
+        ("/retry back", ("a.py",), ["ReadTurns", "RewindFiles", "Regenerate"]),
+    ],
+)
+async def test_asking_again_asks_first_what_becomes_of_changed_files(
+    typed: str, changed: tuple[str, ...], done: list[str]
+) -> None:
+    one, said = servant(typed)
+    asked: list[str] = []
+
+    async def perform(_: Actor, command: Any) -> Any:
+        asked.append(type(command).__name__ + " dry" * getattr(command, "dry_run", False))
+        match command:
+            case c.ReadTurns():
+                return SimpleNamespace(
+                    turns=[SimpleNamespace(turn=SimpleNamespace(id="t", kind=TurnKind.PROMPT))]
+                )
+            case c.RewindFiles():
+                return c.FilesChanged(changed, 3, 1, done=not command.dry_run)
+            case _:
+                return None
+
+    await one.run(cast("Any", SimpleNamespace(perform=perform)))
+    assert asked == done
+    assert ("Put them back or keep them? /retry back, or /retry keep." in "".join(said)) == (
+        "Regenerate" not in done
+    )

@@ -1,0 +1,59 @@
+"""`/retry` in the terminal: ask the last prompt again.
+
+If its answer changed files, the person says first whether they are put back.
+"""
+
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+import api as c
+from api.access import Actor
+from api.words.checkpoints import put_back_question
+from console.core_commands import NotUnderstood
+from sessions.errors import PromptRefused
+from sessions.model import TurnKind
+
+_RECENT = 10
+
+
+class RetryFiles(StrEnum):
+    """What becomes of the files that the dropped answer changed; ASK asks if there are any."""
+
+    ASK = ""
+    KEEP = "keep"
+    BACK = "back"
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Drop the last answer and ask again."""
+
+    files: RetryFiles
+
+
+def parse_retry(word: str) -> Retry | NotUnderstood:
+    """Return the command with what follows `/retry`."""
+    if word not in set(RetryFiles):
+        return NotUnderstood("Say /retry, /retry keep or /retry back.")
+    return Retry(RetryFiles(word))
+
+
+async def retry(
+    core: c.Core, actor: Actor, remark: Callable[[str], None], session_id: str, files: RetryFiles
+) -> None:
+    """Ask again, or print the question. Raises `PromptRefused` if the files cannot be put back."""
+    if files is not RetryFiles.KEEP:
+        page = await core.perform(actor, c.ReadTurns(session_id=session_id, limit=_RECENT, with_blocks=False))
+        last = next((each.turn for each in page.turns if each.turn.kind is TurnKind.PROMPT), None)
+        if last is not None:
+            puts_back = files is RetryFiles.BACK
+            rewind = c.RewindFiles(session_id=session_id, turn_id=last.id, dry_run=not puts_back)
+            changed = await core.perform(actor, rewind)
+            if puts_back and changed.refused:
+                raise PromptRefused(changed.refused)
+            if changed.paths and not puts_back:
+                remark(f"{put_back_question(changed)} /retry back, or /retry keep.")
+                return
+    await core.perform(actor, c.Regenerate(session_id=session_id, origin=f"terminal:{uuid.uuid4()}"))

@@ -9,6 +9,7 @@ import msgspec
 
 from workdirs.git import run
 from workdirs.model import FilePath
+from workdirs.people_settings import people_setting
 from workdirs.repository import Repository
 
 _PROGRAMS = (b"filter", b"ident", b"working-tree-encoding")
@@ -60,4 +61,5 @@ class _Settings(msgspec.Struct, frozen=True):
 def _settings(repository: Repository) -> _Settings:
     listed = run(repository.call("config", "--get-regexp", r"^core\.(autocrlf|eol)$"), codes=(0, 1)).text
     words = dict(line.lower().partition(" ")[::2] for line in listed.splitlines())
-    return _Settings(words.get("core.autocrlf", ""), words.get("core.eol", ""))
+    names = ("core.autocrlf", "core.eol")
+    return _Settings(*(words[name] if name in words else people_setting(name).lower() for name in names))

@@ -31,16 +31,7 @@ class GitDirectory(msgspec.Struct, frozen=True):
 
     def exclude_rules(self) -> bytes:
         """Return the rules in `exclude`; nothing if the file has far too many."""
-        path = self.exclude
-        if path is None:
-            return b""
-        try:
-            with path.open("rb") as file:
-                rules = file.read(_MAX_RULES_BYTES + 1)
-        except OSError:
-            return b""
-        lines = [line for line in rules.splitlines() if line.strip() and not line.startswith(b"#")]
-        return b"\n".join(lines) if len(rules) <= _MAX_RULES_BYTES else b""
+        return plain_rules(self.exclude) if self.exclude is not None else b""
 
 
 def find_git_directory(work_tree: Path) -> GitDirectory | None:
@@ -53,6 +44,19 @@ def find_git_directory(work_tree: Path) -> GitDirectory | None:
         return None
     git_dir = work_tree / pointed.removeprefix("gitdir:").strip()
     return GitDirectory(git_dir, _common_dir(git_dir)) if git_dir.is_dir() else None
+
+
+def plain_rules(path: Path) -> bytes:
+    """Return the ignore rules in a plain file, without comments; nothing if it has far too many."""
+    if not _is_plain_file(path):
+        return b""
+    try:
+        with path.open("rb") as file:
+            rules = file.read(_MAX_RULES_BYTES + 1)
+    except OSError:
+        return b""
+    lines = [line for line in rules.splitlines() if line.strip() and not line.startswith(b"#")]
+    return b"\n".join(lines) if len(rules) <= _MAX_RULES_BYTES else b""
 
 
 def _common_dir(git_dir: Path) -> Path:

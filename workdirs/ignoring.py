@@ -12,6 +12,7 @@ from workdirs.git import run
 from workdirs.git_directory import find_git_directory
 from workdirs.model import Entry, EntryMode, FilePath
 from workdirs.paths import WorkTree
+from workdirs.people_settings import exclude_rules
 from workdirs.store import Store
 
 _NAME = b".gitignore"
@@ -27,8 +28,8 @@ def ignored_by(
 ) -> set[FilePath]:
     """Return those of `paths` that the rules in `tree` ignore.
 
-    Rules of the outer repository end at a nested one. Rules of `info/exclude` count as they were then, in
-    `excludes`, and as they are now. Raises `GitFailed`, `StoreDamaged`.
+    Rules of the outer repository end at a nested one. The rules of the user and of `info/exclude` count
+    as they were then, in `excludes`, and as they are now. Raises `GitFailed`, `StoreDamaged`.
     """
     if not paths:
         return set()
@@ -49,29 +50,27 @@ def ignored_by(
                 _write_rule(skeleton, path, data)
         for root, names in by_root.items():
             then = os.fsencode(excludes.get(FilePath(root.rstrip(b"/")), ""))
-            repository = find_git_directory(work_tree / os.fsdecode(root))
-            now = repository.exclude_rules() if repository is not None else b""
+            now = exclude_rules(find_git_directory(work_tree / os.fsdecode(root)))
             if not rules and not then and not now:
                 continue
             place = Path(directory) / os.fsdecode(root)
             place.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=store.directory, prefix="exclude-") as file:
-                file.write(then + b"\n" + now + b"\n")
-                file.flush()
-                ignored = ignored_now(store, place, names, Path(file.name))
+            ignored = ignored_now(store, place, names, then + b"\n" + now)
             found.update(FilePath(root + name) for name in ignored)
     return found
 
 
-def ignored_now(store: Store, place: Path, names: list[bytes], exclude: Path | None) -> list[bytes]:
-    """Return those of `names` that the `.gitignore` files below `place` or the rules in `exclude` cover."""
+def ignored_now(store: Store, place: Path, names: list[bytes], rules: bytes) -> list[bytes]:
+    """Return those of `names` that the `.gitignore` files below `place` or `rules` cover."""
     if not names:
         return []
     call = store.call("check-ignore", "--no-index", "-z", "--stdin", stdin=b"\0".join(names) + b"\0")
-    if exclude is not None:
+    with tempfile.NamedTemporaryFile(dir=store.directory, prefix="exclude-") as file:
+        file.write(rules + b"\n")
+        file.flush()
         # check-ignore has no option for one more file of rules; this setting is one.
-        call = replace(call, settings=(("core.excludesFile", os.fspath(exclude)),))
-    answer = run(replace(call, work_tree=place, cwd=place), codes=(0, 1))
+        call = replace(call, work_tree=place, cwd=place, settings=(("core.excludesFile", file.name),))
+        answer = run(call, codes=(0, 1))
     return [name for name in answer.out.split(b"\0") if name]
 
 

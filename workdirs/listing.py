@@ -1,13 +1,13 @@
 """Lists the files of a work tree as git would take them: all that no rule ignores. Opens none of them.
 
-git lists with our own repository and an index that does not exist, so that no configuration of the user's
-counts. Repositories inside the work tree are listed like it. Files that the user's index knows are
+git lists with our own repository and an index that does not exist, so that of the user's configuration only the
+ignore rules count. Repositories inside the work tree are listed like it. Files that the user's index knows are
 listed even if a rule ignores them.
 """
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from workdirs.git import GitCall, Kind, run
 from workdirs.git_directory import GitDirectory, find_git_directory
 from workdirs.model import FilePath, Uncovered, WhyUncovered
 from workdirs.paths import is_storable
+from workdirs.people_settings import exclude_rules, people_ignore_file
 
 TEMPORARY = ".claude-bridge-restoring-"
 """How the names of files begin that a restore is writing. No checkpoint takes them in."""
@@ -40,7 +41,7 @@ class Listing:
     """Directories that were not looked into, each with a `/` at its end: not seen is not deleted."""
     index_keys: IndexKeys = field(default_factory=dict)
     excludes: dict[FilePath, str] = field(default_factory=dict)
-    """Nested repository (empty: the work tree itself) -> the rules of its `info/exclude`."""
+    """Nested repository (empty: the work tree itself) -> rules of the user's file and its `info/exclude`."""
     is_partial: bool = False
 
 
@@ -50,14 +51,18 @@ def list_files(store_git_dir: Path, work_tree: Path, seen_indexes: IndexKeys, de
     Raises `GitTimedOut`, `GitFailed`, `GitMissing`.
     """
     listing = Listing()
+    people = people_ignore_file()
     waiting = [b""]
     while waiting:
         root = waiting.pop()
         place = work_tree / os.fsdecode(root)
         repository = find_git_directory(place)
-        if repository is not None and (rules := repository.exclude_rules()):
+        if rules := exclude_rules(repository):
             listing.excludes[FilePath(root.rstrip(b"/"))] = os.fsdecode(rules)
-        for path in _others(store_git_dir, place, root, repository, deadline_s, listing):
+        # Of two rules the later one wins, and git lets the repository's win.
+        own = repository.exclude if repository is not None else None
+        excludes = [each for each in (people, own) if each is not None]
+        for path in _others(store_git_dir, place, root, excludes, deadline_s, listing):
             if not path.endswith(b"/"):
                 listing.paths.append(FilePath(path))
             elif len(listing.nested) < _MAX_NESTED and is_storable(path[:-1]):
@@ -75,13 +80,12 @@ def _others(
     store_git_dir: Path,
     place: Path,
     root: bytes,
-    repository: GitDirectory | None,
+    excludes: Sequence[Path],
     deadline_s: float,
     listing: Listing,
 ) -> Iterator[bytes]:
     arguments = ["ls-files", "--others", "--exclude-standard", "-z", f"--exclude={TEMPORARY}*"]
-    if repository is not None and repository.exclude is not None:
-        arguments.append(f"--exclude-from={os.fspath(repository.exclude)}")
+    arguments += [f"--exclude-from={os.fspath(each)}" for each in excludes]
     answer = run(
         GitCall(
             Kind.OURS,

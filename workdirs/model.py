@@ -75,7 +75,10 @@ class Coverage(msgspec.Struct, frozen=True):
     nested: Sequence[FilePath] = ()
     """Repositories inside the work tree. Their files are covered, their `.git` never is."""
     excludes: Mapping[FilePath, str] = msgspec.field(default_factory=dict)
-    """The rules of `info/exclude` by repository; the empty path is the work tree itself. No tree holds them."""
+    """The rules of the user's file and of `info/exclude` by repository; the empty path is the work tree itself.
+
+    No tree holds them.
+    """
     is_partial: bool = False
     """Whether git warned of something that is not understood: the tree may lack files."""
 

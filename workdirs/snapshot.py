@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 
 from faults import crash_point
+from workdirs.blocking_rules import unblocked
 from workdirs.copying import TreeCopy
 from workdirs.coverage import (
     DIRECTORY,
@@ -122,7 +123,8 @@ def _take(wish: SnapshotWish) -> Snapshot:
 
 def _look_and_store(store: Store, wish: SnapshotWish) -> Snapshot:
     cache = _usable_cache(store, wish)
-    listing = list_files(store.git_dir, wish.work_tree, cache.indexes, wish.deadline_s)
+    with unblocked(wish.work_tree):
+        listing = list_files(store.git_dir, wish.work_tree, cache.indexes, wish.deadline_s)
     if len(listing.paths) > wish.caps.max_files:
         sentence = (
             f"the directory has {len(listing.paths)} files; checkpoints hold at most {wish.caps.max_files}"

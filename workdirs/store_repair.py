@@ -27,7 +27,7 @@ def repair(store: Store) -> bool:
     broken = [*_missing_parts(store.git_dir), *_broken_loose(store.git_dir), *_broken_packs(store)]
     broken += _broken_refs(store)
     if broken:
-        # The caches believe that what was removed is stored. Without them the next checkpoint stores all again.
+        # The caches list the removed objects as stored. Without them the next checkpoint stores all again.
         for cache in (store.directory / "caches").glob("*"):
             cache.unlink(missing_ok=True)
     return bool(broken)

@@ -40,6 +40,12 @@ async def _take_in_thread(wish: SnapshotWish) -> Snapshot:
         STOP.reset(token)
 
 
+def _passed_on() -> dict[str, str]:
+    """Return the variables by which git finds the user's settings."""
+    names = ("PATH", "HOME", "XDG_CONFIG_HOME", "GIT_CONFIG_GLOBAL")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 async def take_in_process(wish: SnapshotWish) -> Snapshot:
     """Take a snapshot in a process of its own, which ends with this call."""
     root = Path(__file__).resolve().parent.parent
@@ -49,7 +55,7 @@ async def take_in_process(wish: SnapshotWish) -> Snapshot:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         cwd=os.sep,
-        env={"PATH": os.environ.get("PATH", os.defpath), "PYTHONPATH": os.fspath(root)},
+        env={"PATH": os.defpath, **_passed_on(), "PYTHONPATH": os.fspath(root)},
         start_new_session=True,
     )
     try:

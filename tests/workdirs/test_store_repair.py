@@ -1,4 +1,4 @@
-"""A store after a power cut: the next checkpoint is whole, and what is lost is said, never restored in part."""
+"""A store after a power cut: the next checkpoint is whole, lost ones are named, none is restored in part."""
 
 import os
 import shutil

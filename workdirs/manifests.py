@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from workdirs.install_scripts import started_files
+
 _MOST_BYTES = 128 * 1024
 _DIGEST_CHARS = 16
 _MOST_DOTS = 200
@@ -161,6 +163,8 @@ def setup_plan(directory: Path) -> SetupPlan:
     commands, manifests = setup_commands(directory), Manifests(directory)
     named = [lock for lock, command in _SET_UP.items() if command in commands]
     named += [name for command in commands for name in _READ_BY[command]]
+    if "package.json" in named:
+        named += started_files(manifests.json("package.json"), manifests.has)
     files = tuple(name for name in dict.fromkeys(named) if manifests.has(name))
     facts = sha256("\n".join((*commands, "")).encode())
     for name in files:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from workdirs.manifests import FoundCommand, Manifests, find_commands
+from workdirs.manifests import FoundCommand, Manifests, find_commands, setup_plan
 from workdirs.quoting import quoted
 from workdirs.survey import MOST_SURVEY_TOKENS, look, survey_text
 from workdirs.tokens import estimated_tokens
@@ -149,3 +149,27 @@ def test_the_text_keeps_to_its_tokens_and_drops_the_least_useful_lines(tmp_path:
 )
 def test_a_name_is_one_quoted_line(name: bytes | str, shown: str) -> None:
     assert quoted(name) == shown
+
+
+def test_consent_to_an_installation_covers_the_files_that_its_scripts_name(tmp_path: Path) -> None:
+    scripts = {
+        "postinstall": "node ./tools/setup && npm run 'more'",
+        "more": "sh more.sh; cat ../outside.sh",
+        "test": "node test.js",
+        "premore": "python3 before.py",
+    }
+    (tmp_path / "project/tools").mkdir(parents=True)
+    project = tmp_path / "project"
+    (project / "package.json").write_text(json.dumps({"scripts": scripts}))
+    for name in ("package-lock.json", "tools/setup.js", "more.sh", "test.js", "before.py", "../outside.sh"):
+        (project / name).write_text("1")
+    plan = setup_plan(project)
+    started = {"tools/setup.js", "more.sh", "before.py"}
+    assert set(plan.files) == {"package-lock.json", "package.json", *started}
+    for name in started:
+        (project / name).write_text(plan.digest)
+        changed = setup_plan(project)
+        assert changed.digest != plan.digest
+        plan = changed
+    (project / "test.js").write_text("2")
+    assert setup_plan(project) == plan

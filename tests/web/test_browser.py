@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -520,3 +521,24 @@ async def test_hostile_html_runs_nowhere(world: WebWorld) -> None:
         )
         assert done == "TypeError"
         assert await page.evaluate("window.hit === undefined")
+
+
+async def test_a_login_leads_to_a_page_of_ours_and_nowhere_else(world: WebWorld) -> None:
+    """The page to go on to stands in the link's address, which anybody may have written."""
+    home = f"{world.parts.options.address}/"
+    places = {
+        "/runs": f"{home}runs",
+        "//evil.example/": home,
+        "/\\evil.example/": home,
+        "/\t/evil.example/": home,
+        "javascript:location.hash='x'": home,
+    }
+    async with phone() as context:
+        page = await context.new_page()
+        await page.route("**/*evil.example*/**", lambda route: route.abort())
+        for written, reached in places.items():
+            code = await world.parts.doors.make_code(OWNER)
+            await page.goto(f"{home}login?next={quote(written, safe='')}#{code}")
+            await page.click("#confirm:not([hidden])")
+            await page.wait_for_url(lambda address: "/login" not in address)
+            assert page.url == reached, written

@@ -132,9 +132,15 @@ def _notes(found: c.FolderNotes) -> str:
     return "\n".join(lines) or "There are no notes yet."
 
 
+_HOW_TO_END = (
+    "/end ok ends the session with this summary. With a score and words of yours:"
+    " /end ok Logic 4, Mood 3 | It works. /end just leaves all of it out."
+)
+
+
 def _drafted(folder: c.FolderInfo) -> str:
     lines = [*metrics_lines(folder.metrics), "", folder.draft or "There is nothing to tell yet.", ""]
-    return "\n".join([*lines, "/end ok ends the session with this summary; /end just leaves it out."])
+    return "\n".join([*lines, _HOW_TO_END])
 
 
 def _backups(found: c.BackupList) -> str:

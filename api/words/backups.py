@@ -56,10 +56,12 @@ def metrics_lines(metrics: SessionMetrics) -> list[str]:
     """Return the figures of a session."""
     cost = f"${metrics.cost_usd:.2f}" if metrics.cost_usd else "no cost"
     work = f"{minutes(metrics.active_ms)} at work in {minutes(metrics.wall_ms)}"
+    numbers = (("turn", metrics.turns), ("error", metrics.errors), ("ask", metrics.asks))
+    counts = " · ".join(f"{number:,} {word}{'' if number == 1 else 's'}" for word, number in numbers)
     lines = f"lines +{metrics.lines_added} −{metrics.lines_removed}"
     files = f"{metrics.files_created} created, {metrics.files_changed} changed, {metrics.files_deleted} deleted"
     return [
-        f"{work} · {metrics.turns} turns · {metrics.errors} errors · {metrics.asks} asks · {cost}",
+        f"{work} · {counts} · {cost}",
         f"Files: {files} · {lines}",
         f"Checkpoints: {metrics.checkpoints}, milestones: {metrics.milestones}",
     ]

@@ -5,6 +5,8 @@ import itertools
 import msgspec
 import pytest
 
+from api.folders import SessionMetrics
+from api.words.backups import metrics_lines
 from api.words.notices import NOTICES
 from api.words.sandbox import sandbox_words
 from api.words.states import State, state_of
@@ -65,3 +67,7 @@ def test_a_servers_tool_is_called_by_server_and_tool() -> None:
 )
 def test_the_sandbox_of_a_process_is_said_in_words(sandbox: str, network: str, words: str) -> None:
     assert sandbox_words(sandbox, network) == words
+
+
+def test_one_of_a_thing_is_said_in_the_singular() -> None:
+    assert "1 turn · 1 error · 2 asks" in metrics_lines(SessionMetrics(turns=1, errors=1, asks=2))[0]

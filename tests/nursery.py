@@ -2,11 +2,14 @@
 
 `fork_program`, `BlockingProgram` and `run_to_end` run `run(*arguments)` of a module in a new process, as
 `python -m` would, without the half second of CPU that its imports cost. A module may name in `IMPORTED_LATE`
-the modules that it imports only while it runs. The nursery starts with the first program, ends with the worker.
+the modules that it imports only while it runs. Each program tells the nursery of further ones, and the nursery
+imports them for the next. The nursery starts with the first program, ends with the worker.
 """
 
 import asyncio
 import atexit
+import fcntl
+import gc
 import importlib
 import json
 import os
@@ -26,6 +29,8 @@ from typing import Any, BinaryIO
 _REPOSITORY = Path(__file__).parents[1]
 _LONGEST_REQUEST = 1 << 17
 _SOFTWARE_ERROR = 70
+_CLOSED_BELOW = 256
+"""Of the nursery's descriptors a program keeps none below this."""
 _nursery: tuple[socket.socket, "subprocess.Popen[bytes]"] | None = None
 
 
@@ -169,6 +174,8 @@ def main() -> None:
     waking, wakes = os.pipe()
     os.set_blocking(wakes, False)
     os.set_blocking(waking, False)
+    late = _LateImports()
+    sys.meta_path.insert(0, late)
     signal.set_wakeup_fd(wakes)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     children: dict[int, int] = {}
@@ -183,7 +190,33 @@ def main() -> None:
             if not data:
                 return
             tells, *standard = descriptors
+            late.import_all()
             _start(json.loads(data), tells, standard, children)
+
+
+class _LateImports:
+    """The modules that programs began to import. They tell of them at once, since most are killed."""
+
+    def __init__(self) -> None:
+        self._told, tells = os.pipe()
+        self._tells = fcntl.fcntl(tells, fcntl.F_DUPFD_CLOEXEC, _CLOSED_BELOW)
+        os.close(tells)
+        os.set_blocking(self._told, False)
+        os.set_blocking(self._tells, False)
+        self._nursery = os.getpid()
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Tell of the module, and leave the search to the other finders."""
+        if os.getpid() != self._nursery:
+            with suppress(OSError):  # the pipe is full: the next program imports it itself
+                os.write(self._tells, name.encode() + b"\n")
+
+    def import_all(self) -> None:
+        """Import what was told until now. A program may have asked for a module that is not installed."""
+        with suppress(BlockingIOError):
+            for name in os.read(self._told, 1 << 16).decode().split():
+                with suppress(ImportError):
+                    importlib.import_module(name)
 
 
 def _start(wish: dict[str, Any], tells: int, standard: list[int], children: dict[int, int]) -> None:
@@ -192,6 +225,7 @@ def _start(wish: dict[str, Any], tells: int, standard: list[int], children: dict
     module = importlib.import_module(wish["module"])
     for name in getattr(module, "IMPORTED_LATE", ()):
         importlib.import_module(name)
+    gc.freeze()  # a collection in the program would copy every page that the two share
     pid = os.fork()
     if pid:
         for each in standard:
@@ -205,7 +239,7 @@ def _start(wish: dict[str, Any], tells: int, standard: list[int], children: dict
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for each, place in zip(standard, (1, 2, 0), strict=True):
             os.dup2(each, place)
-        os.closerange(3, 256)
+        os.closerange(3, _CLOSED_BELOW)
         os.environ.clear()
         os.environ.update(wish["environment"])
         os.chdir(wish["cwd"])

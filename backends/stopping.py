@@ -33,16 +33,22 @@ class HostTree:
     _seen: set[ProcessId] = field(default_factory=set)
     _sessions: dict[int, ProcessId | None] = field(default_factory=dict)
     _table: dict[int, ProcessRow] = field(default_factory=dict)
+    _followers: set[ProcessId] = field(default_factory=set)
+
+    @property
+    def seen(self) -> set[ProcessId]:
+        """The running processes of the host at the last look. A look reads all processes of the machine."""
+        return set(self._seen)
 
     def living(self) -> set[ProcessId]:
         """Return all running processes of the host."""
         marked = machine.this().carrying(MARKER, self.directory.key)
-        followers = machine.this().writing_to(self.directory.fifo)
-        roots = self._seen | marked | followers | self._recorded()
+        self._followers = machine.this().writing_to(self.directory.fifo)
+        roots = self._seen | marked | self._followers | self._recorded()
         self._table = machine.this().read_table()
         self._seen = processes.tree(self._table, roots, self._sessions)
         self._sessions = processes.sessions_of(self._table, self._seen) | self._sessions
-        return set(self._seen)
+        return self.seen
 
     def of_program(self) -> set[ProcessId]:
         """Return the host's processes except its shell, the shell's own children and the follower.
@@ -51,7 +57,7 @@ class HostTree:
         ended first would leave Claude running and an exit code that is not Claude's.
         """
         living, pids = self.living(), self.directory.pids()
-        followers = machine.this().writing_to(self.directory.fifo)
+        followers = self._followers
         if pids is None:
             return living - followers
         own = {pids.shell, pids.follower}
@@ -82,10 +88,11 @@ async def end_tree(directory: HostDirectory, deaths: DeathWatch, grace_s: float)
         # The sandbox first: nothing inside can start more processes than are killed.
         await kill_now(tree.sandbox(), deaths)
         await signalled_to_death(tree.of_program, signal.SIGKILL, deaths, kill_s)
-    # Let the shell end by itself: killing it at once would lose the exit code that it writes.
+    # Let the shell end by itself: killing it at once would lose the exit code that it writes. What began since
+    # the last look is found by the next one.
     try:
         async with asyncio.timeout(_SHELL_END_S):
-            await deaths.all_died(tree.living())
+            await deaths.all_died(tree.seen)
     except TimeoutError:
         pass
     if not await signalled_to_death(tree.living, signal.SIGKILL, deaths, kill_s):

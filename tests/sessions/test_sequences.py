@@ -1,4 +1,4 @@
-"""200 random sequences of everything that can happen to sessions, against a simple model (`sequences.py`).
+"""80 random sequences of everything that can happen to sessions, against a simple model (`sequences.py`).
 
 One of them again, shortened if it fails: `SEQUENCE_SEED=217 pytest tests/sessions/test_sequences.py`.
 More of them: `SEQUENCES=100000 pytest -m soak tests/sessions/test_sequences.py`.
@@ -12,8 +12,8 @@ import pytest
 from storage import Database
 from tests.sessions.sequences import run_steps, shorter, steps_of
 
-CHUNK = 100
-GATE = 200
+CHUNK = 40
+GATE = 80
 
 
 async def run_seed(db: Database, root: Path, seed: int) -> None:

@@ -325,7 +325,7 @@ _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
 @pytest.mark.timeout(300)
-@settings(max_examples=50, deadline=None, derandomize=True, database=None, suppress_health_check=_QUIET)
+@settings(max_examples=25, deadline=None, derandomize=True, database=None, suppress_health_check=_QUIET)
 @given(acts=_acts(7, killed=False))
 def test_no_sequence_of_branches_and_merges_diverges_from_the_model(
     acts: list[Act], room: SequenceRoom

@@ -210,7 +210,7 @@ _QUIET = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
 
 @pytest.mark.timeout(300)
-@settings(max_examples=310, deadline=None, derandomize=True, database=None, suppress_health_check=_QUIET)
+@settings(max_examples=130, deadline=None, derandomize=True, database=None, suppress_health_check=_QUIET)
 @given(acts=_SHORT)
 def test_no_sequence_diverges_from_the_model(acts: list[Act], room: SequenceRoom) -> None:
     _play(acts, room)

@@ -27,7 +27,11 @@ _SLOW = (
 )
 _QUICK = ("tests/chaos/test_check.py",)
 """Among them, but quick. What they share is made once as long as neighbours stay together."""
-_SLOW_MARKS = ("real_cli", "browser")
+_SHARED = "browser"
+"""The mark of tests whose browser starts once in each worker."""
+_SHARING = 2
+"""So many workers get them all."""
+_SLOW_MARKS = ("real_cli", _SHARED)
 """Places, those excepted, and marks of tests that take a second or more."""
 
 
@@ -47,14 +51,28 @@ def dealt(items: list[pytest.Item], workers: int) -> list[pytest.Item]:
     # A sum of the name: as good as chance, and the same in every worker and every run.
     slow.sort(key=lambda item: crc32(item.nodeid.encode()))
     ordered: list[pytest.Item] = []
-    for number in range(workers):
+    for number, hand in enumerate(_hands(slow, workers)):
         # As pytest-xdist cuts the list: what is left, by the workers that are left.
         size = (len(items) - len(ordered)) // (workers - number)
-        hand = slow[number::workers]
         filling = max(0, size - len(hand))
         ordered += [*hand, *quick[:filling]]
         del quick[:filling]
     return ordered
+
+
+def _hands(slow: list[pytest.Item], workers: int) -> list[list[pytest.Item]]:
+    """Deal one by one, each to the smallest hand; but what shares a browser goes to the first ones only."""
+    hands = [list[pytest.Item]() for _ in range(workers)]
+    places = {id(item): place for place, item in enumerate(slow)}
+    shared = [item for item in slow if item.get_closest_marker(_SHARED)]
+    for number, item in enumerate(shared):
+        hands[number % min(_SHARING, workers)].append(item)
+    for item in slow:
+        if not item.get_closest_marker(_SHARED):
+            min(hands, key=len).append(item)
+    for hand in hands:
+        hand.sort(key=lambda item: places[id(item)])
+    return hands
 
 
 def _is_slow(item: pytest.Item) -> bool:

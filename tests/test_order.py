@@ -47,6 +47,14 @@ def test_what_runs_the_real_cli_is_slow_wherever_it_stands_and_kinds_of_slow_tes
         assert 3 < sum("chaos" in each.nodeid for each in hand[:10]) < 8
 
 
+def test_what_shares_a_browser_is_dealt_to_two_workers_which_get_less_of_the_others() -> None:
+    items = [Named(f"tests/chaos/test_{n}.py::test") for n in range(50)]
+    items += [Named(f"tests/web/test_{n}.py::test", frozenset({"browser"})) for n in range(10)]
+    hands = cut(dealt(cast("list[pytest.Item]", items), 6), 6)
+    assert [sum("web" in each.nodeid for each in hand) for hand in hands] == [5, 5, 0, 0, 0, 0]
+    assert {len(hand) for hand in hands} == {10}
+
+
 def cut(ordered: Sequence[pytest.Item], workers: int) -> list[list[pytest.Item]]:
     """The list as pytest-xdist cuts it."""
     left = list(ordered)

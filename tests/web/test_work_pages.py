@@ -9,8 +9,9 @@ import pytest
 
 from sessions.model import ShareLevel
 from tests.sessions.own_copies import checkpoints, git
+from tests.web.chromium import CHROMIUM, find_barriers_light_and_dark, phone
 from tests.web.page_model import parsed
-from tests.web.test_browser import CHROMIUM, logged_in, phone
+from tests.web.test_browser import logged_in
 from tests.web.test_pages import check
 from tests.web.web_world import OTHER, OWNER, Browser, WebWorld, web_world
 
@@ -153,8 +154,6 @@ async def test_anothers_checkpoint_is_not_shown(world: WebWorld) -> None:
 @pytest.mark.timeout(180)
 async def test_a_restore_and_a_merge_on_a_phone(world: WebWorld) -> None:
     """Files are put back, a branch is picked and merged, both are undone; each page is open to all."""
-    from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # no stubs
-
     root, ann = repository(world), await world.browser(OWNER)
     session = await talked(world, ann)
     await ann.done("POST", f"/api/sessions/{session}/checkpoints", {"label": "before it"})
@@ -162,10 +161,7 @@ async def test_a_restore_and_a_merge_on_a_phone(world: WebWorld) -> None:
         page = await logged_in(world, context)
 
         async def looked_at() -> None:
-            for scheme in ("light", "dark"):
-                await page.emulate_media(color_scheme=scheme)
-                found = await Axe().run(page)
-                assert found.violations_count == 0, found.generate_report()
+            assert not (found := await find_barriers_light_and_dark(page)), found
             for width in (320, 195, 390):  # 195 px are 390 at 200 %
                 await page.set_viewport_size({"width": width, "height": 700})
                 assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), page.url

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 import api as c
+from tests.web.chromium import CHROMIUM, phone
 from tests.web.page_model import parsed
-from tests.web.test_browser import CHROMIUM, logged_in, phone
+from tests.web.test_browser import logged_in
 from tests.web.test_pages import _form, check
 from tests.web.web_world import OTHER, OWNER, WebWorld, web_world
 from tests.workflows.flow_world import Flow, make_repository, policy_of, request

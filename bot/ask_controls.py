@@ -1,12 +1,13 @@
 """Controls of ask cards: permissions, questions, plans. The core takes the first answer, and refuses others."""
 
 from contextlib import suppress
-from typing import assert_never
 
 import msgspec
 
 from api import AnswerAsk, ReadAsk, ReadTurn, WithdrawQueued
 from api.access import Action
+from api.words.asks import worded
+from bot.ask_decisions import DECISIONS
 from bot.asks_cards import chosen_words, needs_submit, own_words_key, whole_ask
 from bot.bodies import Control, Plain, Verb
 from bot.entry import Reply
@@ -20,20 +21,11 @@ from bot.turn_store import load_picked, picked_fact
 from faults import crash_point
 from sessions.errors import AlreadyDecided, IllegalMove, TurnNotFound
 from sessions.model import (
-    Allow,
     AllowAlways,
-    AllowSession,
     Answer,
-    ApprovePlan,
-    AskBody,
     AskStatus,
     Decision,
     Deny,
-    FillForm,
-    FormBody,
-    LinkBody,
-    PermissionBody,
-    PlanBody,
     QuestionBody,
     RevisePlan,
     TurnStatus,
@@ -53,24 +45,17 @@ class AskControls:
 
     async def handle(self, reply: Reply, control: Control, values: tuple[str, ...], text: str | None) -> None:
         """Carry out one use of an ask's control."""
+        if listed := DECISIONS.get(control.verb):
+            await self._answer(reply, control, listed[0])
+            return
         match control.verb:
-            case Verb.ALLOW:
-                await self._answer(reply, control, Allow())
-            case Verb.ALLOW_SESSION:
-                await self._answer(reply, control, AllowSession())
             case Verb.ALLOW_ALWAYS:
                 number = int(control.detail) if control.detail.isdecimal() else 0
                 await self._answer(reply, control, AllowAlways(number))
-            case Verb.DENY:
-                await self._answer(reply, control, Deny())
             case Verb.DENY_NOTE:
                 await self._with_note(reply, control, text, _DENY_NOTE)
             case Verb.REVISE_PLAN:
                 await self._with_note(reply, control, text, _REVISE)
-            case Verb.APPROVE_PLAN:
-                await self._answer(reply, control, ApprovePlan())
-            case Verb.APPROVE_EDITS:
-                await self._answer(reply, control, ApprovePlan(accept_edits=True))
             case Verb.ANSWER_WITH_PROMPT:
                 await self._with_prompt(reply, control)
             case Verb.SHOW_ALL:
@@ -99,8 +84,11 @@ class AskControls:
         turn = (await self._face.core.perform(reply.actor, waiting)).turn
         if turn.status is not TurnStatus.QUEUED:
             raise Refused("Claude has these words already.")
+        decision = worded(stored.ask.body, turn.prompt)
+        if decision is None:
+            raise Refused("These words cannot answer this. Use the buttons of the card.")
         # Answer first: after a crash in between, the prompt is still queued, and people can see and cancel it.
-        await self._answer(reply, control, _saying(turn.prompt, stored.ask.body))
+        await self._answer(reply, control, decision)
         withdraw = WithdrawQueued(session_id=control.session_id, turn_id=turn.id)
         with suppress(IllegalMove, TurnNotFound):  # it went to Claude just now
             await self._face.core.perform(reply.actor, withdraw)
@@ -172,23 +160,6 @@ class AskControls:
         # Before a dialog opens: nobody writes a text that the core then refuses.
         await self._face.check(reply.actor, Action.APPROVE, control.session_id)
         return stored
-
-
-def _saying(words: str, body: AskBody) -> Decision:
-    """Return the decision that answers an ask with `words`."""
-    match body:
-        case PermissionBody():
-            return Deny(words)
-        case PlanBody():
-            return RevisePlan(words)
-        case QuestionBody():
-            return Answer({question.text: words for question in body.questions})
-        case FormBody(fields=(field,)):
-            return FillForm({field.name: (words,)})
-        case FormBody() | LinkBody():
-            raise Refused("These words cannot answer this. Use the buttons of the card.")
-        case _:
-            assert_never(body)
 
 
 def _number(control: Control) -> int:

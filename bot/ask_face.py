@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
-from typing import Any, assert_never
+from typing import Any
 
 import msgspec
 
-from api.words.asks import note_of, request_text
+from api.words.asks import note_of, whole_text
 from bot.bodies import Button, Control, File, Style, Verb
 from bot.markdown.cards import code_block, diff_block, escape_inline
 from bot.tool_lines import short_path
-from sessions.model import Answer, FormBody, LinkBody, PermissionBody, PlanBody, Question, QuestionBody
+from sessions.model import PermissionBody
 from sessions.stored import StoredAsk
 
 MOST_WORDS = 300
@@ -48,16 +48,8 @@ def whole_ask(ask: StoredAsk) -> File:
             if cut := [words for words in said if len(words) > MOST_WORDS]:
                 comment = "# " if language == "bash" else ""
                 text = "".join(f"{comment}{' '.join(words.split())}\n" for words in cut) + "\n" + text
-        case QuestionBody():
-            name, text = "questions.txt", "\n\n".join(_question_text(each) for each in body.questions)
-            if isinstance(ask.decision, Answer):
-                text += "".join(f"\n\n→ {asked}\n{said}" for asked, said in ask.decision.answers.items())
-        case PlanBody():
-            name, text = "plan.md", body.plan
-        case FormBody() | LinkBody():
-            name, text = "request.txt", request_text(body, ask.decision)
         case _:
-            assert_never(body)
+            name, text = whole_text(body, ask.decision)
     if ask.decision is not None and (note := note_of(ask.decision)):
         text += f"\n\nNote: {note}"
     # `replace`: the input may have lone surrogates, which no encoding takes.
@@ -130,8 +122,3 @@ def _diff(edit: Mapping[str, Any]) -> str:
     lines = list(difflib.unified_diff(old.split("\n"), new.split("\n"), lineterm="", n=2))[2:]
     every = "\n(everywhere in the file)" if edit.get("replace_all") is True else ""
     return "\n".join(line for line in lines if not line.startswith("@@")) + every
-
-
-def _question_text(question: Question) -> str:
-    choices = "\n".join(f"- {each.label}: {each.description}" for each in question.choices)
-    return f"{question.header}\n{question.text}\n{choices}"

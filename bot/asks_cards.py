@@ -5,10 +5,10 @@ in a code block or escaped. Text that does not fit is cut, and a button shows al
 """
 
 from collections.abc import Mapping, Sequence
-from typing import assert_never
 
-from api.words.asks import answer_label, offered
+from api.words.asks import answer_label, asked_texts, offered, title_words
 from api.words.tools import tool_label
+from bot.ask_decisions import decision_buttons
 from bot.ask_face import MOST_WORDS, AskFace, described, is_cut, shown_code, what_of, whole_ask
 from bot.asks_decided import closed_card
 from bot.bodies import Button, Card, Control, File, Option, Row, Select, Style, Verb
@@ -20,17 +20,15 @@ from sessions.model import (
     AllowAlways,
     AllowSession,
     Answer,
-    ApprovePlan,
+    AskBody,
     AskStatus,
     Choice,
     Deny,
     FormBody,
     LinkBody,
     PermissionBody,
-    PlanBody,
     Question,
     QuestionBody,
-    RevisePlan,
 )
 
 __all__ = ["ask_card", "whole_ask"]
@@ -60,12 +58,10 @@ def ask_card(face: AskFace) -> Card:
             return _permission(face, body)
         case QuestionBody():
             return _questions(face, body)
-        case PlanBody():
-            return _plan(face, body)
         case FormBody() | LinkBody():
             return server_card(face, body)
         case _:
-            assert_never(body)
+            return _plain(face, body)
 
 
 # --- permission -----------------------------------------------------------------------------------------
@@ -229,21 +225,15 @@ def _choices(face: AskFace, number: int, question: Question, picked: Sequence[st
     )
 
 
-# --- plan -----------------------------------------------------------------------------------------------
+# --- plan, and any kind without a card of its own -------------------------------------------------------
 
 
-def _plan(face: AskFace, body: PlanBody) -> Card:
-    plan, is_part = fitted(body.plan, MOST_PLAN)
+def _plain(face: AskFace, body: AskBody) -> Card:
+    """The title, the texts whole or cut, and a button for each answer that is one click."""
+    asked, is_part = fitted("\n\n".join(asked_texts(body)), MOST_PLAN)
     files: tuple[File, ...] = ()
     if is_part:
-        plan += "\n-# The whole plan is in the file."
+        asked += "\n-# All of it is in the file."
         files = (whole_ask(face.ask),)
-    texts = (f"<@{face.owner_id}> **Claude has a plan**", plan or "-# (The plan is empty.)")
-    rows = (
-        (
-            face.button(Verb.APPROVE_PLAN, answer_label(ApprovePlan()), Style.SUCCESS),
-            face.button(Verb.APPROVE_EDITS, answer_label(ApprovePlan(accept_edits=True))),
-            face.button(Verb.REVISE_PLAN, answer_label(RevisePlan(""))),
-        ),
-    )
-    return Card(texts, rows, files, accent=ASKING)
+    texts = (f"<@{face.owner_id}> **{title_words(body)}**", asked or "-# (There is no text.)")
+    return Card(texts, (decision_buttons(face, body),), files, accent=ASKING)

@@ -1,9 +1,16 @@
 """Cards of closed asks: the decision, by whom and when. Pure. Their only button shows the whole text."""
 
 import re
-from typing import assert_never
 
-from api.words.asks import answer_label, decided_words, note_of, place_words
+from api.words.asks import (
+    answer_label,
+    asked_texts,
+    decided_words,
+    mark_words,
+    note_of,
+    place_words,
+    subject_words,
+)
 from api.words.tools import tool_label
 from bot.actors import FACE
 from bot.ask_face import MOST_WORDS, AskFace, described, is_cut, shown_code, what_of
@@ -20,12 +27,9 @@ from sessions.model import (
     AskStatus,
     Decision,
     Deny,
-    FillForm,
-    FollowLink,
     FormBody,
     LinkBody,
     PermissionBody,
-    PlanBody,
     Postpone,
     QuestionBody,
     RevisePlan,
@@ -47,19 +51,7 @@ def ask_mark(ask: StoredAsk) -> str:
         return "waits for you"
     if ask.status is AskStatus.WITHDRAWN:
         return "not answered"
-    match ask.decision:
-        case Deny():
-            return "denied"
-        case Answer() | FillForm() | FollowLink():
-            return "answered"
-        case Postpone():
-            return "not answered"
-        case ApprovePlan():
-            return "approved"
-        case RevisePlan():
-            return "sent back"
-        case _:
-            return ""
+    return mark_words(ask.decision)
 
 
 def closed_card(face: AskFace) -> Card:
@@ -83,13 +75,11 @@ def closed_card(face: AskFace) -> Card:
         case QuestionBody():
             about, is_part = _answered(body, stored.decision)
             rows = show_all if is_part or note_is_cut else ()
-        case PlanBody():
-            about, _ = fitted(body.plan, 1_000)
-            rows = ((face.button(Verb.SHOW_ALL, "Show the plan"),),)
         case FormBody() | LinkBody():
             about, rows = answered_words(body, stored.decision), show_all
         case _:
-            assert_never(body)
+            about, _ = fitted("\n\n".join(asked_texts(body)), 1_000)
+            rows = ((face.button(Verb.SHOW_ALL, f"Show {subject_words(body).lower()}"),),)
     return Card((f"{about}\n{_verdict(stored)}",), rows, accent=_accent(stored.decision))
 
 

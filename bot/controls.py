@@ -13,6 +13,7 @@ from typing import Any
 import discord
 
 from bot.ask_controls import AskControls
+from bot.ask_decisions import DECISIONS
 from bot.asking import Asker
 from bot.bodies import Control, Verb
 from bot.branch_controls import BranchControls
@@ -31,25 +32,18 @@ from bot.turn_controls import TurnControls
 
 _CUSTOM_ID = re.compile(r"v1:(?P<verb>[a-z_]+):(?P<key>[0-9a-f]{12})")
 
-_OF_ASKS = frozenset(
-    {
-        Verb.ALLOW,
-        Verb.ALLOW_SESSION,
-        Verb.ALLOW_ALWAYS,
-        Verb.DENY,
-        Verb.DENY_NOTE,
-        Verb.SHOW_ALL,
-        Verb.CHOOSE,
-        Verb.CHOOSE_ONE,
-        Verb.CHOOSE_TEXT,
-        Verb.SUBMIT_ANSWERS,
-        Verb.ANSWER_WITH_PROMPT,
-        Verb.APPROVE_PLAN,
-        Verb.APPROVE_EDITS,
-        Verb.REVISE_PLAN,
-    }
-)
-_OF_SERVERS = frozenset({Verb.FILL_FORM, Verb.SEND_FORM, Verb.FOLLOW_LINK, Verb.POSTPONE})
+_OF_ASKS = DECISIONS.keys() | {
+    Verb.ALLOW_ALWAYS,
+    Verb.DENY_NOTE,
+    Verb.SHOW_ALL,
+    Verb.CHOOSE,
+    Verb.CHOOSE_ONE,
+    Verb.CHOOSE_TEXT,
+    Verb.SUBMIT_ANSWERS,
+    Verb.ANSWER_WITH_PROMPT,
+    Verb.REVISE_PLAN,
+}
+_OF_SERVERS = frozenset({Verb.FILL_FORM, Verb.SEND_FORM})
 _OF_BRANCHES = frozenset(
     {
         Verb.PREVIEW_MERGE,

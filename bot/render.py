@@ -5,11 +5,11 @@ turn, and the buttons. Leaves the words themselves to `turn_flow.py` and the ask
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import assert_never
 
 import msgspec
 from msgspec.structs import replace
 
+from api.words.asks import worded
 from api.words.failures import ended_because
 from bot.answer_buttons import Answer, answer_rows
 from bot.ask_face import AskFace
@@ -23,13 +23,11 @@ from bot.turn_flow import LaidAsk, LaidPost, TurnFlow
 from bot.wording import counted, duration, model_name, money, sentence
 from sessions.model import (
     AskStatus,
-    FormBody,
-    LinkBody,
-    PermissionBody,
-    PlanBody,
-    QuestionBody,
+    Deny,
+    RevisePlan,
     TurnKind,
     TurnStatus,
+    tool_use_of,
 )
 from sessions.stored import StoredAsk, StoredTurn
 
@@ -95,8 +93,10 @@ def render_turn(face: TurnFace, setting: Setting) -> list[PostWish]:
     # Posts made while it waits would stand before those of turns that run first.
     if face.turn.status in (TurnStatus.QUEUED, TurnStatus.WITHDRAWN):
         return []
-    anchored = {_tool_use(ask): ask_id for ask_id, ask in face.asks.items() if _tool_use(ask)}
-    marks = {_tool_use(ask): mark for ask in face.asks.values() if (mark := ask_mark(ask))}
+    anchored = {
+        tool_use_of(ask.ask.body): ask_id for ask_id, ask in face.asks.items() if tool_use_of(ask.ask.body)
+    }
+    marks = {tool_use_of(ask.ask.body): mark for ask in face.asks.values() if (mark := ask_mark(ask))}
     laid = list(
         face.flow.lay_out(anchored, marks=marks, over=face.over, without_last_step=_has_line_of_its_own(face))
     )
@@ -138,12 +138,6 @@ def ask_wish(ask: StoredAsk, face: TurnFace | None, setting: Setting) -> PostWis
         card,
         ping=setting.owner_id if ask.status is AskStatus.OPEN else None,
     )
-
-
-def _tool_use(ask: StoredAsk) -> str:
-    """Return the call that asks; empty for an MCP server's request, which names none."""
-    body = ask.ask.body
-    return "" if isinstance(body, FormBody | LinkBody) else body.tool_use_id
 
 
 # --- above ----------------------------------------------------------------------------------------------
@@ -371,16 +365,12 @@ def _button(verb: Verb, turn: StoredTurn, setting: Setting, label: str) -> Butto
 
 def _answer_words(ask: StoredAsk) -> str:
     """Return the label of the button that answers the ask with a prompt; empty if a prompt cannot answer it."""
-    match ask.ask.body:
-        case PermissionBody():
-            return "Deny with these words"
-        case PlanBody():
-            return "Revise with these words"
-        case QuestionBody(questions=(_,)):
-            return "Answer with these words"
-        case QuestionBody() | LinkBody():
+    match worded(ask.ask.body, ""):
+        case None:
             return ""
-        case FormBody(fields=fields):
-            return "Answer with these words" if len(fields) == 1 else ""
+        case Deny():
+            return "Deny with these words"
+        case RevisePlan():
+            return "Revise with these words"
         case _:
-            assert_never(ask.ask.body)
+            return "Answer with these words"

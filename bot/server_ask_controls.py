@@ -1,4 +1,4 @@
-"""Controls of cards with which an MCP server asks for input: forms and pages to open."""
+"""Controls of forms with which an MCP server asks for input."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
@@ -12,7 +12,7 @@ from bot.rows import store_in_fact
 from bot.server_asks import fields_of_dialog, form_dialog, is_one_dialog, values_given
 from bot.turn_store import load_picked, picked_fact
 from sessions.errors import FormRefused
-from sessions.model import Decision, FillForm, FollowLink, FormBody, FormField, Postpone
+from sessions.model import Decision, FillForm, FormBody, FormField
 from sessions.stored import StoredAsk
 
 Answering = Callable[[Reply, Control, Decision], Awaitable[None]]
@@ -30,15 +30,6 @@ class ServerAskControls:
 
     async def handle(self, reply: Reply, control: Control, fields: Input | None) -> None:
         """Carry out one use; `fields` is the input of a submitted dialog."""
-        match control.verb:
-            case Verb.FOLLOW_LINK:
-                await self._answer(reply, control, FollowLink())
-            case Verb.POSTPONE:
-                await self._answer(reply, control, Postpone())
-            case _:
-                await self._form(reply, control, fields)
-
-    async def _form(self, reply: Reply, control: Control, fields: Input | None) -> None:
         body = (await self._check_open(reply, control)).ask.body
         if not isinstance(body, FormBody):
             raise Refused("This is not a form.")

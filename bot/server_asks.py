@@ -11,6 +11,7 @@ import discord
 from discord import ui
 
 from api.words.asks import FORM_WARNING, answer_label, asking_words, filled_lines, offered
+from bot.ask_decisions import DECISIONS
 from bot.ask_face import MOST_WORDS, AskFace
 from bot.bodies import Button, Card, Control, LinkButton, Row, Style, Verb
 from bot.markdown.answer import fitted
@@ -18,14 +19,11 @@ from bot.markdown.cards import code_block, escape_inline, one_line, told_apart
 from bot.modals import modal
 from sessions.model import (
     Decision,
-    Deny,
     FieldKind,
     FillForm,
-    FollowLink,
     FormBody,
     FormField,
     LinkBody,
-    Postpone,
 )
 from texts.hosts import host_of
 
@@ -209,13 +207,7 @@ def _is_long(body: FormBody | LinkBody) -> bool:
 
 def _button(face: AskFace, decision: Decision, body: FormBody | LinkBody) -> Button:
     label = answer_label(decision, body)
-    match decision:
-        case FillForm():
-            return face.button(Verb.SEND_FORM, label, Style.SUCCESS)
-        case FollowLink():
-            return face.button(Verb.FOLLOW_LINK, label, Style.SUCCESS)
-        case Postpone():
-            return face.button(Verb.POSTPONE, label)
-        case _:
-            assert isinstance(decision, Deny)
-            return face.button(Verb.DENY, label, Style.DANGER)
+    if isinstance(decision, FillForm):
+        return face.button(Verb.SEND_FORM, label, Style.SUCCESS)
+    verb, style = next((verb, style) for verb, (each, style) in DECISIONS.items() if each == decision)
+    return face.button(verb, label, style)

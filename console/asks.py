@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace  # noqa: TID251
-from typing import assert_never
 
 from api.words.asks import answer_label, offered
 from sessions.errors import FormRefused
@@ -12,13 +11,13 @@ from sessions.model import (
     Answer,
     ApprovePlan,
     Ask,
+    AskBody,
     Decision,
     Deny,
     FieldKind,
     FillForm,
     FormBody,
     FormField,
-    LinkBody,
     PermissionBody,
     PlanBody,
     Question,
@@ -108,10 +107,8 @@ class AskForm:
                 return tuple(Option(choice.label, choice.description) for choice in choices)
             case FormBody() if self.asked is not None:
                 return _field_options(self.asked)
-            case FormBody() | LinkBody():
-                return tuple(Option(answer_label(each, body)) for each in offered(body))
             case _:
-                assert_never(body)
+                return tuple(Option(answer_label(each, body)) for each in offered(body))
 
     @property
     def takes_many(self) -> bool:
@@ -144,7 +141,7 @@ class AskForm:
                 return _typed_plan(text) if text else _chosen(self.cursor, body)
             case QuestionBody() as body:
                 return self._answered(text, body)
-            case FormBody() | LinkBody() as body:
+            case body:
                 return self._decided(text, body) if self.asked is None else self._filled(text, self.asked)
 
     def _answered(self, text: str, body: QuestionBody) -> "AskForm | Decision":
@@ -158,14 +155,15 @@ class AskForm:
         following = AskForm(self.ask, question_number=self.question_number + 1, answers=answers)
         return following if following.question_number < len(body.questions) else Answer(answers)
 
-    def _decided(self, text: str, body: FormBody | LinkBody) -> "AskForm | Decision":
-        """Begin to fill the form in, or decide."""
+    def _decided(self, text: str, body: AskBody) -> "AskForm | Decision":
+        """Decide by one of the answers that are offered, or begin to fill the form in."""
         word = text.lower()
         choices = offered(body)
         if word in _NO:
             return Deny()
         if word and word not in _YES:
-            return replace(self, trouble="Choose one of these; the fields come next.")
+            more = "; the fields come next" if isinstance(body, FormBody) else ""
+            return replace(self, trouble=f"Choose one of these{more}.")
         decision = choices[0] if word else choices[self.cursor]
         begins = isinstance(decision, FillForm) and isinstance(body, FormBody) and body.fields
         return _at_field(AskForm(self.ask), 1) if begins else decision

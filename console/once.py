@@ -11,13 +11,12 @@ import uuid
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from dataclasses import dataclass, field
-from typing import assert_never
 
 import msgspec
 
 import api as c
 from api.access import Actor, unchanging
-from api.words.asks import asking_words
+from api.words.asks import line_words
 from api.words.failures import ended_because
 from api.words.notices import notice_text
 from console.text import clean
@@ -29,13 +28,8 @@ from sessions.model import (
     Ask,
     Blocker,
     Deny,
-    FormBody,
     Lifecycle,
-    LinkBody,
-    PermissionBody,
     PermissionMode,
-    PlanBody,
-    QuestionBody,
     Text,
     TurnId,
     TurnStatus,
@@ -200,7 +194,7 @@ class _OnceRun:
                 f"An earlier prompt waits for an answer: {typed_bridge()} chat --session {self.session_id}"
             )
             return
-        self._say(f"Refused, because nobody is here to answer: {_wanted(ask)}.")
+        self._say(f"Refused, because nobody is here to answer: {line_words(ask.body)}.")
         answer = c.AnswerAsk(session_id=self.session_id, ask_id=ask.id, decision=Deny(_REFUSAL))
         with suppress(SessionError):
             await core.perform(self.actor, answer)
@@ -252,20 +246,6 @@ def _is_at_rest(event: e.Event) -> bool:
             return new is not Lifecycle.LIVE
         case _:
             return False
-
-
-def _wanted(ask: Ask) -> str:
-    match ask.body:
-        case PermissionBody():
-            return f"{ask.body.tool_name} {ask.body.description}".strip()
-        case QuestionBody():
-            return "; ".join(question.text for question in ask.body.questions)
-        case PlanBody():
-            return "a plan"
-        case FormBody() | LinkBody():
-            return f"{asking_words(ask.body)}: {ask.body.message}"
-        case _:
-            assert_never(ask.body)
 
 
 def _encodable(text: str) -> str:

@@ -17,7 +17,7 @@ from rich.theme import Theme
 
 from api import FoundPlaces, PermissionRule, PromptTemplate, SessionInfo
 from api.prices import price_mark
-from api.words.asks import FORM_WARNING, asking_words, decided_words, note_of
+from api.words.asks import FORM_WARNING, asked_texts, asking_words, decided_words, note_of, title_words
 from api.words.failures import ended_because
 from console.printed import (
     AskSettled,
@@ -42,7 +42,6 @@ from sessions.model import (
     FormBody,
     LinkBody,
     PermissionBody,
-    PlanBody,
     Postpone,
     QuestionBody,
     RevisePlan,
@@ -245,13 +244,12 @@ def _ask(ask: Ask) -> RenderableType:
                 Styled.assemble(("? ", "bold yellow"), (clean(each.text), "bold")) for each in body.questions
             ]
             return Padding(Group(*lines), (1, 0, 0, 0))
-        case PlanBody() as body:
-            head = Styled.assemble(("? ", "bold yellow"), ("Claude has a plan:", "bold"))
-            return Padding(Group(head, Padding(_markdown(body.plan), (1, 0, 0, 2))), (1, 0, 0, 0))
         case FormBody() | LinkBody() as body:
             return _server_ask(body)
-        case _:
-            assert_never(ask.body)
+        case body:
+            head = Styled.assemble(("? ", "bold yellow"), (f"{title_words(body)}:", "bold"))
+            texts = _markdown("\n\n".join(asked_texts(body)))
+            return Padding(Group(head, Padding(texts, (1, 0, 0, 2))), (1, 0, 0, 0))
 
 
 def _server_ask(body: FormBody | LinkBody) -> RenderableType:

@@ -4,10 +4,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import PurePath
 
 import api as c
+from api.words.asks import subject_words
 from api.words.tools import relative, telling_field, tool_label
 from service.parts import ServiceParts
 from sessions import rows
-from sessions.model import Lifecycle, PermissionBody, PlanBody, QuestionBody, TurnId
+from sessions.model import Lifecycle, TurnId
 from sessions.rows.turn_times import TimedStep, load_turn_steps
 from sessions.session import Session
 from sessions.stored import StoredAsk, StoredTurn
@@ -79,13 +80,4 @@ def _tools(steps: Sequence[TimedStep], end_ms: int, directory: str) -> Iterator[
 
 def _people(asks: Sequence[StoredAsk], end_ms: int) -> Iterator[_Found]:
     for each in asks:
-        match each.ask.body:
-            case PermissionBody(tool_name=name):
-                label = f"May Claude use {tool_label(name)}?"
-            case PlanBody():
-                label = "The plan"
-            case QuestionBody():
-                label = "A question"
-            case _:
-                label = "A request of a server"
-        yield c.SpanKind.PERSON, each.ask.opened_ms, each.closed_ms or end_ms, label
+        yield c.SpanKind.PERSON, each.ask.opened_ms, each.closed_ms or end_ms, subject_words(each.ask.body)

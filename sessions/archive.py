@@ -14,13 +14,10 @@ from sessions.errors import ImportRefused
 from sessions.model import (
     Block,
     FormBody,
-    LinkBody,
     Other,
-    PermissionBody,
     PermissionMode,
-    PlanBody,
-    QuestionBody,
     ToolCall,
+    foreign_parts,
     is_session_id,
 )
 from sessions.stored import StoredAsk, StoredTurn
@@ -183,14 +180,7 @@ def _bodies(archive: SessionArchive) -> Iterator[Any]:
                 case _:
                     pass
     for stored in archive.asks:
-        match stored.ask.body:
-            case PermissionBody() as body:
-                yield body.input
-                yield from (each.body for each in body.suggestions)
-            case QuestionBody() | PlanBody() as body:
-                yield body.input
-            case FormBody() | LinkBody():
-                pass
+        yield from foreign_parts(stored.ask.body)
 
 
 def _amounts(archive: SessionArchive) -> Iterator[float | None]:

@@ -3,11 +3,12 @@
 Frozen values. `sessions.model` re-exports all of them.
 """
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
-from sessions.forms import FillForm, FollowLink, FormBody, LinkBody, Postpone
+from sessions.forms import FillForm, FollowLink, FormBody, LinkBody, Postpone, ServerBody
 from sessions.ids import AskId, TurnId, Value
 
 
@@ -69,6 +70,19 @@ class PlanBody(msgspec.Struct, frozen=True, tag="plan"):
 
 
 AskBody = PermissionBody | QuestionBody | PlanBody | FormBody | LinkBody
+
+
+def tool_use_of(body: AskBody) -> str:
+    """Return the id of the call that asks; empty for an MCP server's request, which names none."""
+    return "" if isinstance(body, ServerBody) else body.tool_use_id
+
+
+def foreign_parts(body: AskBody) -> Iterator[dict[str, Any]]:
+    """Yield the parts of an ask whose shape the CLI decided, not we."""
+    if not isinstance(body, ServerBody):
+        yield body.input
+    if isinstance(body, PermissionBody):
+        yield from (each.body for each in body.suggestions)
 
 
 class Ask(Value, frozen=True):

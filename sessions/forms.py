@@ -54,19 +54,22 @@ class FormField(msgspec.Struct, frozen=True):
     format: str = ""
 
 
-class FormBody(msgspec.Struct, frozen=True, tag="form"):
-    """The MCP server `server` asks for input. Without fields it asks for a confirmation."""
+class ServerBody(msgspec.Struct, frozen=True):
+    """The MCP server `server` asks the person, not Claude."""
 
     server: str
     message: str
+
+
+class FormBody(ServerBody, frozen=True, tag="form"):
+    """The server asks for input. Without fields it asks for a confirmation."""
+
     fields: tuple[FormField, ...] = ()
 
 
-class LinkBody(msgspec.Struct, frozen=True, tag="link"):
-    """The MCP server `server` asks a person to open `url` in a browser, to log in for instance."""
+class LinkBody(ServerBody, frozen=True, tag="link"):
+    """The server asks a person to open `url` in a browser, to log in for instance."""
 
-    server: str
-    message: str
     url: str
 
 

@@ -95,7 +95,7 @@ def interpret(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> Iterator[e
             yield e.Noticed(Topic(failure.kind), failure=failure)
         case c.RateLimit():
             yield from rate_limit_events(snapshot, line)
-        case c.PermissionAsked() | c.QuestionAsked() | c.PlanAsked() | c.FormAsked() | c.LinkAsked():
+        case c.PersonAsked():
             yield from open_ask(snapshot, line, moment)
         case c.AskCancelled() | c.AnswerEchoed():
             yield from _ask_closed(snapshot, line)

@@ -26,6 +26,8 @@ from sessions.asks import Question as Question
 from sessions.asks import QuestionBody as QuestionBody
 from sessions.asks import RevisePlan as RevisePlan
 from sessions.asks import Suggestion as Suggestion
+from sessions.asks import foreign_parts as foreign_parts
+from sessions.asks import tool_use_of as tool_use_of
 from sessions.forms import FieldChoice as FieldChoice
 from sessions.forms import FieldKind as FieldKind
 from sessions.forms import FillForm as FillForm
@@ -34,6 +36,7 @@ from sessions.forms import FormBody as FormBody
 from sessions.forms import FormField as FormField
 from sessions.forms import LinkBody as LinkBody
 from sessions.forms import Postpone as Postpone
+from sessions.forms import ServerBody as ServerBody
 from sessions.ids import AskId as AskId
 from sessions.ids import SessionId as SessionId
 from sessions.ids import TurnId as TurnId

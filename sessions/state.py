@@ -9,9 +9,8 @@ from sessions import events as e
 from sessions.errors import IllegalMove
 from sessions.model import (
     Activity,
-    FormBody,
     Lifecycle,
-    LinkBody,
+    ServerBody,
     TitleSource,
 )
 from sessions.process_events import ProcessEvent
@@ -84,7 +83,7 @@ def apply(snapshot: Snapshot, event: e.Event, at_ms: int) -> Snapshot:
         case e.CostCarriedOver():
             return replace(numbered, process_cost_usd=event.total_usd)
         case e.AskOpened():
-            opened, of_server = event.ask, isinstance(event.ask.body, FormBody | LinkBody)
+            opened, of_server = event.ask, isinstance(event.ask.body, ServerBody)
             ask = OpenAsk(opened.id, opened.request_id, opened.host, opened.opened_ms, of_server)
             return replace(numbered, asks=(*snapshot.asks, ask))
         case e.AskDecided() | e.AskWithdrawn():

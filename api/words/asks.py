@@ -1,7 +1,11 @@
-"""The answers that an ask offers, and the name of each before and after it is given."""
+"""Words of asks: titles, texts, and the answers that one offers, before and after one is given.
+
+A kind of ask that no face treats specially is shown and answered by these functions alone.
+"""
 
 from typing import assert_never
 
+from api.words.tools import tool_label
 from sessions.model import (
     Allow,
     AllowAlways,
@@ -18,9 +22,105 @@ from sessions.model import (
     PermissionBody,
     PlanBody,
     Postpone,
+    Question,
     QuestionBody,
     RevisePlan,
 )
+
+
+def title_words(body: AskBody) -> str:
+    """Return the heading of an ask."""
+    match body:
+        case PermissionBody():
+            return "Claude asks for permission"
+        case QuestionBody():
+            return "Claude wants to know"
+        case PlanBody():
+            return "Claude has a plan"
+        case FormBody() | LinkBody():
+            return asking_words(body)
+        case _:
+            assert_never(body)
+
+
+def asked_texts(body: AskBody) -> tuple[str, ...]:
+    """Return the texts of an ask that are Markdown, as they came; a permission has none."""
+    match body:
+        case PermissionBody():
+            return ()
+        case QuestionBody():
+            return tuple(question.text for question in body.questions)
+        case PlanBody():
+            return (body.plan,)
+        case FormBody() | LinkBody():
+            return (body.message,)
+        case _:
+            assert_never(body)
+
+
+def subject_words(body: AskBody) -> str:
+    """Return the subject of an ask in a few words, for a list."""
+    match body:
+        case PermissionBody():
+            return f"May Claude use {tool_label(body.tool_name)}?"
+        case QuestionBody():
+            return "A question"
+        case PlanBody():
+            return "The plan"
+        case FormBody() | LinkBody():
+            return "A request of a server"
+        case _:
+            assert_never(body)
+
+
+def line_words(body: AskBody) -> str:
+    """Return an ask as one line for a program's log; texts in it may have several lines."""
+    match body:
+        case PermissionBody():
+            return f"{body.tool_name} {body.description}".strip()
+        case QuestionBody():
+            return "; ".join(asked_texts(body))
+        case PlanBody():
+            return "a plan"
+        case FormBody() | LinkBody():
+            return f"{asking_words(body)}: {body.message}"
+        case _:
+            assert_never(body)
+
+
+def whole_text(body: AskBody, decision: Decision | None) -> tuple[str, str]:
+    """Return an ask as a text file: its name, and all that is asked, with what was answered."""
+    match body:
+        case PermissionBody():
+            return "input.txt", str(body.input)
+        case QuestionBody():
+            text = "\n\n".join(_question_text(each) for each in body.questions)
+            if isinstance(decision, Answer):
+                text += "".join(f"\n\n→ {asked}\n{said}" for asked, said in decision.answers.items())
+            return "questions.txt", text
+        case PlanBody():
+            return "plan.md", body.plan
+        case FormBody() | LinkBody():
+            return "request.txt", request_text(body, decision)
+        case _:
+            assert_never(body)
+
+
+def worded(body: AskBody, words: str) -> Decision | None:
+    """Return the decision that answers an ask with a person's own words; None if words cannot answer it."""
+    match body:
+        case PermissionBody():
+            return Deny(words)
+        case PlanBody():
+            return RevisePlan(words)
+        case QuestionBody(questions=(question,)):
+            return Answer({question.text: words})
+        case FormBody(fields=(field,)):
+            return FillForm({field.name: (words,)})
+        case QuestionBody() | FormBody() | LinkBody():
+            return None
+        case _:
+            assert_never(body)
 
 
 def offered(body: AskBody) -> tuple[Decision, ...]:
@@ -103,6 +203,15 @@ def decided_words(decision: Decision) -> str:
             assert_never(decision)
 
 
+def mark_words(decision: Decision | None) -> str:
+    """Return the outcome in the line of the call that asked; empty if the call's result tells more."""
+    match decision:
+        case None | Allow() | AllowSession() | AllowAlways():
+            return ""
+        case _:
+            return decided_words(decision).lower()
+
+
 def asking_words(body: FormBody | LinkBody) -> str:
     """Return the heading of an MCP server's request; the server chose its own name."""
     wish = "asks for input" if isinstance(body, FormBody) else "asks you to open a page"
@@ -140,6 +249,11 @@ def request_text(body: FormBody | LinkBody, decision: Decision | None) -> str:
 def note_of(decision: Decision) -> str:
     """Return the text that a person wrote to Claude with the answer, or an empty string."""
     return decision.note if isinstance(decision, Deny | RevisePlan) else ""
+
+
+def _question_text(question: Question) -> str:
+    choices = "\n".join(f"- {each.label}: {each.description}" for each in question.choices)
+    return f"{question.header}\n{question.text}\n{choices}"
 
 
 def _suggestion(decision: AllowAlways, body: AskBody | None) -> str:

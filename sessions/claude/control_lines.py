@@ -21,13 +21,18 @@ class PermissionSuggestion(msgspec.Struct, frozen=True):
     body: Mapping[str, Any]
 
 
-class PermissionAsked(msgspec.Struct, frozen=True):
+class PersonAsked(msgspec.Struct, frozen=True):
+    """Claude or an MCP server asks the person. Each kind of ask is a line that derives from this one."""
+
+    request_id: str
+
+
+class PermissionAsked(PersonAsked, frozen=True):
     """`can_use_tool` for an ordinary tool. Claude waits for the answer without a time limit.
 
     `agent_id` is set if a subagent asks.
     """
 
-    request_id: str
     tool_use_id: str
     tool_name: str
     input: Mapping[str, Any]
@@ -51,37 +56,33 @@ class Question(msgspec.Struct, frozen=True):
     multi_select: bool = False
 
 
-class QuestionAsked(msgspec.Struct, frozen=True):
+class QuestionAsked(PersonAsked, frozen=True):
     """AskUserQuestion. `input` goes back with the answers added."""
 
-    request_id: str
     tool_use_id: str
     questions: tuple[Question, ...]
     input: Mapping[str, Any]
 
 
-class PlanAsked(msgspec.Struct, frozen=True):
+class PlanAsked(PersonAsked, frozen=True):
     """ExitPlanMode. `plan` may be empty when no plan file was written."""
 
-    request_id: str
     tool_use_id: str
     plan: str
     input: Mapping[str, Any]
 
 
-class FormAsked(msgspec.Struct, frozen=True):
+class FormAsked(PersonAsked, frozen=True):
     """An MCP server asks the person to fill in a form."""
 
-    request_id: str
     server: str
     message: str
     fields: tuple[FormField, ...]
 
 
-class LinkAsked(msgspec.Struct, frozen=True):
+class LinkAsked(PersonAsked, frozen=True):
     """An MCP server asks the person to open a page."""
 
-    request_id: str
     server: str
     message: str
     url: str

@@ -25,6 +25,7 @@ from sessions.claude.control_lines import FormAsked as FormAsked
 from sessions.claude.control_lines import LinkAsked as LinkAsked
 from sessions.claude.control_lines import PermissionAsked as PermissionAsked
 from sessions.claude.control_lines import PermissionSuggestion as PermissionSuggestion
+from sessions.claude.control_lines import PersonAsked as PersonAsked
 from sessions.claude.control_lines import PlanAsked as PlanAsked
 from sessions.claude.control_lines import Question as Question
 from sessions.claude.control_lines import QuestionAsked as QuestionAsked
@@ -363,11 +364,7 @@ CliLine = (
     | Compacted
     | ConversationReset
     | TitleChanged
-    | PermissionAsked
-    | QuestionAsked
-    | PlanAsked
-    | FormAsked
-    | LinkAsked
+    | AskLine
     | AskCancelled
     | AnswerEchoed
     | ControlRequested

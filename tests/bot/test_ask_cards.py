@@ -8,6 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from api.words.asks import offered
+from bot.ask_decisions import DECISIONS
 from bot.ask_face import AskFace, whole_ask
 from bot.asks_cards import ask_card
 from bot.bodies import Card, Select
@@ -107,6 +109,14 @@ def labels_of(card: Card) -> list[str]:
     rows = [row for row in card.rows if not isinstance(row, Select)]
     options = [option.label for row in card.rows if isinstance(row, Select) for option in row.options]
     return [*options, *(button.label for row in rows for button in row)]
+
+
+def test_each_answer_that_a_click_can_give_has_a_verb_of_its_own() -> None:
+    clicks = [decision for decision, _ in DECISIONS.values()]
+    asked = PermissionBody("Bash", "t", {}, suggestions=(Suggestion({}, "always"),))
+    for body in (asked, PlanBody("t", "", {}), FormBody("s", "m"), LinkBody("s", "m", "u")):
+        needs_more = AllowAlways | FillForm
+        assert [each for each in offered(body) if each not in clicks and not isinstance(each, needs_more)] == []
 
 
 async def test_options_that_differ_only_late_are_told_apart() -> None:

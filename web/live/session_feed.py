@@ -12,17 +12,13 @@ from html import escape
 
 import api as c
 from api.access import Action, Actor, ActorSource
+from api.words.asks import asked_texts
 from sessions import events as e
 from sessions.errors import SessionNotFound, TurnNotFound
 from sessions.events import Feed, Numbered, PartialText
 from sessions.model import (
-    AskBody,
     AskStatus,
-    FormBody,
     GrowingKind,
-    LinkBody,
-    PlanBody,
-    QuestionBody,
     Text,
     Thinking,
 )
@@ -76,21 +72,9 @@ async def rendered_block(
 
 async def rendered_ask(renderer: Renderer, stored: StoredAsk, reader: Reader) -> str:
     """Return an ask's HTML."""
-    texts = _texts_of(stored.ask.body)
+    texts = asked_texts(stored.ask.body)
     rendered = {text: await renderer.markdown(text) for text in texts}
     return asks.ask(stored, rendered, reader)
-
-
-def _texts_of(body: AskBody) -> Sequence[str]:
-    match body:
-        case PlanBody():
-            return (body.plan,)
-        case FormBody() | LinkBody():
-            return (body.message,)
-        case QuestionBody():
-            return tuple(question.text for question in body.questions)
-        case _:
-            return ()
 
 
 @dataclass(slots=True)

@@ -9,17 +9,20 @@ import msgspec
 from api.words.asks import (
     FORM_WARNING,
     answer_label,
-    asking_words,
+    asked_texts,
     decided_words,
     filled_lines,
     note_of,
     offered,
     place_words,
+    title_words,
+    worded,
 )
 from api.words.tools import relative, telling_field, tool_label
 from sessions.model import (
     Ask,
     AskStatus,
+    Deny,
     FieldKind,
     FillForm,
     FormBody,
@@ -29,6 +32,7 @@ from sessions.model import (
     PlanBody,
     Question,
     QuestionBody,
+    RevisePlan,
 )
 from sessions.stored import StoredAsk
 from texts.hosts import host_of
@@ -93,18 +97,15 @@ def _ask_body(body_of: Ask, rendered: Mapping[str, str], directory: str) -> tupl
                 )
             )
             return heading, "".join(parts)
-        case PlanBody():
-            return "Shall Claude go on with this plan?", rendered.get(body.plan, text_of(body.plan))
-        case FormBody():
-            return asking_words(body), rendered.get(body.message, text_of(body.message))
-        case LinkBody():
-            address = f"<p><code>{escape(spelled(body.url))}</code></p>"
-            return asking_words(body), rendered.get(body.message, text_of(body.message)) + address
         case QuestionBody():
-            shown = "".join(rendered.get(each.text, text_of(each.text)) for each in body.questions)
-            return "Claude asks", shown
+            heading = "Claude asks"
+        case PlanBody():
+            heading = "Shall Claude go on with this plan?"
         case _:
-            assert_never(body)
+            heading = title_words(body)
+    shown = "".join(rendered.get(text, text_of(text)) for text in asked_texts(body))
+    address = f"<p><code>{escape(spelled(body.url))}</code></p>" if isinstance(body, LinkBody) else ""
+    return heading, shown + address
 
 
 def _ask_form(each: Ask) -> str:
@@ -119,15 +120,18 @@ def _ask_form(each: Ask) -> str:
     )
     if isinstance(each.body, LinkBody):
         return _link(each, each.body, buttons)
-    if isinstance(each.body, PlanBody):
-        note = "What should change?"
-        revise = '<button type="button" data-note="revise_plan">Revise</button>'
-    else:
-        note = "Deny with words for Claude"
-        revise = '<button type="button" data-note="deny">Deny with these words</button>'
+    row = f'<div class="row answers" data-ask="{escape(each.id)}">{buttons}</div>'
+    match worded(each.body, ""):
+        case RevisePlan():
+            note = "What should change?"
+            revise = '<button type="button" data-note="revise_plan">Revise</button>'
+        case Deny():
+            note = "Deny with words for Claude"
+            revise = '<button type="button" data-note="deny">Deny with these words</button>'
+        case _:
+            return row
     return (
-        f'<div class="row answers" data-ask="{escape(each.id)}">{buttons}</div>'
-        f'<div class="row own" data-ask="{escape(each.id)}">'
+        f'{row}<div class="row own" data-ask="{escape(each.id)}">'
         f'<input type="text" aria-label="{note}" placeholder="{note}">{revise}</div>'
     )
 

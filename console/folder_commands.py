@@ -124,6 +124,8 @@ def _backup(words: list[str]) -> FolderCommand:
 
 
 def _folder(folder: c.FolderInfo) -> str:
+    if not folder.name:
+        return "This session has no folder yet. A focus gives it one: /focus TEXT."
     return "\n".join(folder_lines(folder))
 
 

@@ -6,7 +6,7 @@ import pytest
 
 import api as c
 from console import commands as s
-from sessions.model import PermissionMode
+from sessions.model import PermissionMode, SessionId
 from sessions.restore_scope import RestoreScope
 from sessions.stored_folders import NoteKind
 
@@ -102,6 +102,12 @@ def test_a_slash_line_on_the_session_is_a_command_of_the_api(line: str, wish: c.
     meaning = s.parse_slash(line)
     assert isinstance(meaning, s.OfSession)
     assert meaning.make("id", "o") == wish
+
+
+def test_a_session_without_a_folder_is_told_the_command_of_the_terminal() -> None:
+    meaning = s.parse_slash("/focus")
+    assert isinstance(meaning, s.OfSession)
+    assert "one: /focus TEXT" in meaning.said(c.FolderInfo(session_id=SessionId("id")))
 
 
 _DELETE = c.CleanupRule(verb=c.RetentionVerb.DELETE, older_than_days=30, project="my site v2")

@@ -1,6 +1,7 @@
 """Pages: readable without scripts, and nothing that Claude or a person wrote becomes a tag or a script."""
 
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
@@ -14,6 +15,7 @@ from storage import Statement
 from tests.web.page_model import Element, parsed
 from tests.web.web_world import ADMIN, OTHER, OWNER, Browser, WebWorld, web_world
 from texts.markdown_html import MarkdownHtml
+from texts.pieces import pieces_of
 from texts.unseen import as_seen
 from web.parts import WebOptions
 
@@ -413,7 +415,14 @@ async def test_a_reader_without_scripts_reads_and_prompts(world: WebWorld) -> No
     assert page.count('<article class="turn"') == 2
 
 
-async def test_a_very_long_answer_is_cut_with_a_link_to_all_of_it(world: WebWorld) -> None:
+async def test_a_very_long_answer_is_cut_with_a_link_to_all_of_it(
+    world: WebWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut(text: str, most: int, *, is_markdown: bool) -> Iterator[str]:
+        assert threading.current_thread() is not threading.main_thread(), "everybody else would wait"
+        return pieces_of(text, most, is_markdown=is_markdown)
+
+    monkeypatch.setattr("web.pages.block_page.pieces_of", cut)
     ann = await world.browser(OWNER)
     session = await world.session_of(ann, "demo:big 8")
     await world.settled(ann, session)

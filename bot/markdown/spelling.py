@@ -46,6 +46,9 @@ def link(label: str, leads: links.Masked) -> str:
     # Anything else is shown with its target, so that nobody follows a link to another place than it says.
     if leads.is_honest():
         return atom(f"[{label}]({leads.target}{leads.title})")
+    if leads.is_address() and not leads.label.strip():
+        # In brackets: Discord would read a letter right behind the address as a part of it.
+        return atom(f"<{leads.target.strip('<>')}>") + leads.title
     target = atom(leads.target) if leads.is_address() else escaped(leads.target)
     if not leads.label.strip() or leads.label.strip("`") == leads.target:
         return target + leads.title

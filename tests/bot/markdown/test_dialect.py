@@ -71,6 +71,7 @@ FINISHED = {
         "**https://x.y/z**後 https://x.y**now** **https://x.y/a**",
         "**<https://x.y/z>**後 <https://x.y>**now** **https://x.y/a**",
     ),
+    "a letter behind a link without a label": ("[](https://x.y)abc", "<https://x.y>abc"),
     "an address with a space": ("[a](<https://x.y/a b>)", "[a](<https://x.y/a%20b>)"),
     "an address behind a link": ("[a](https://x.y)https://x.y/b", "[a](https://x.y)https://x.y/b"),
     "links": ('[a *b*](https://x.y/z_(q) "t")', '[a *b*](https://x.y/z_(q) "t")'),
@@ -79,7 +80,7 @@ FINISHED = {
     "fake links": ("[https://good.com](https://evil.com)", "https://good.com (https://evil.com)"),
     "images": (
         "![a cat](https://x.y/c.png) ![](https://x.y/d.png)",
-        "[a cat](https://x.y/c.png) https://x.y/d.png",
+        "[a cat](https://x.y/c.png) <https://x.y/d.png>",
     ),
     "mentions": ("<@1> <#2> <t:3:R> <a:b:4> </go now:5>", "<@1> <#2> <t:3:R> <a:b:4> </go now:5>"),
     "breaks": ("a<br>b<br/>c<BR />d", "a\nb\nc\nd"),

@@ -177,8 +177,7 @@ class Opener:
             parent_id = self._parents.pop(channel_id, channel_id)
             statements += claim_hint(info.id, parent_id, self._face.options.thread_talk)
         if kind is SessionScope.THREAD:
-            # The thread's own id is older than every message in it:
-            # what is written before the place is stored is read back.
+            # With a mark the thread is read back after a gap; without one, only if it is newer than every mark.
             statements.append(mark_seen(guild_id, channel_id, channel_id))
         # One transaction: a kill leaves all of the place, its history and its hint, or nothing.
         await self._face.db.write(statements)

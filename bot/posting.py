@@ -160,7 +160,7 @@ class Posting:
         statements = self._new_controls(wish)
         if tried != row.shown:  # a new row has it already
             statements = [note_tried(replace(row, shown=tried)), *statements]
-        # Before the request: after a kill in between, only this fingerprint tells whether the message exists.
+        # Before the request: after a kill during it, the message is recognised by this fingerprint.
         await self._db.write(statements)
         self._remember_controls(wish)
         return replace(row, shown=tried)

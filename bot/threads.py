@@ -134,7 +134,7 @@ class Threads:
                 # Else every member of a private thread could bring others in.
                 invitable=False,
             )
-        # Its id is known only now. What is written before that is read back from the thread's beginning.
+        # Its id is known only now. Nobody can have written in it: people are brought in later.
         await self._begin(parent, int(made["id"]), name)
         return int(made["id"])
 

@@ -65,7 +65,7 @@ class AskCommands(commands.Cog):
         await reply.open_dialog(dialog(control, template_question(found)))
 
     async def _about(self, interaction: Interaction, message: discord.Message) -> None:
-        # Stored with the dialog's key: the submit does not bring the message along, not even after a restart.
+        # Stored under the dialog's key: its submit does not name the message.
         control = Control(Verb.ASK_ABOUT, "", f"{message.channel.id}:{message.id}")
         await self._parts.face.db.write([insert_control(control)])
         await reply_to(interaction).open_dialog(dialog(control, _ABOUT))

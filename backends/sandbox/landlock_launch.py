@@ -138,9 +138,10 @@ def _restrict(handled: list[int], size: int, rules: list[tuple[str, int, int]]) 
 
 def _link(path: str, target: str) -> None:
     """Make the link, in place of an older one or of an empty directory or file."""
+    if _leads_to(path, target):
+        return
     try:
-        if posix.readlink(path) == target:
-            return
+        posix.readlink(path)
         posix.unlink(path)
     except OSError:
         pass
@@ -149,8 +150,17 @@ def _link(path: str, target: str) -> None:
         _remove_empty(path)
         posix.symlink(target, path)
     except OSError as error:
+        if _leads_to(path, target):
+            return  # another process of the project made it just now
         # The program has something of its own there.
         sys.stderr.write(f"landlock: not linked: {path}: {error.strerror}\n")
+
+
+def _leads_to(path: str, target: str) -> bool:
+    try:
+        return posix.readlink(path) == target
+    except OSError:
+        return False
 
 
 def _remove_empty(path: str) -> None:

@@ -6,6 +6,7 @@ that no sandbox shows. Blocks on the file system; raises `OSError`.
 """
 
 import errno
+import fcntl
 import os
 import secrets
 import stat
@@ -61,7 +62,6 @@ def put(target: Path, content: bytes, unseen: Path) -> None:
 
     `unseen` is a directory of the same file system that no sandbox shows.
     """
-    # Two sessions of a project may start at once.
     number, draft = tempfile.mkstemp(dir=unseen, prefix="draft.")
     with os.fdopen(number, "wb") as file:
         file.write(content)
@@ -70,6 +70,17 @@ def put(target: Path, content: bytes, unseen: Path) -> None:
     except IsADirectoryError:
         remove(target, unseen)
         Path(draft).replace(target)
+
+
+@contextmanager
+def alone_in(unseen: Path) -> Iterator[None]:
+    """Wait until no other thread or process is in such a block for this directory.
+
+    No sandbox shows `unseen`, so no program inside can make it wait.
+    """
+    with _opened(unseen) as directory:
+        fcntl.flock(directory, fcntl.LOCK_EX)
+        yield
 
 
 def remove(path: Path, unseen: Path) -> None:

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 from backends.sandbox.model import Access, Blank, Own
 from sessions.claude.errors import ClaudeError
 from sessions.claude.launch import Brought, Closed, Fork, Fresh, InstructionsOnly, Resume, Start, Trusted
-from sessions.claude.own_files import make_empty, put, read_own, remove, remove_link_on_the_way
+from sessions.claude.own_files import alone_in, make_empty, put, read_own, remove, remove_link_on_the_way
 from sessions.claude.transcript import config_directory, find_transcript, project_directory
 from sessions.claude.wire import decode
 
@@ -105,14 +105,21 @@ def is_state_directory(name: str) -> bool:
 
 def prepare(options: SandboxOptions, asked: Asked) -> Access:
     """Make the process's own directories and return everything that it needs. Raises `OSError`."""
+    place = state_directory(options.state, asked.work_directory)
+    # Each for this user alone: `parents` would make the ones above with the user's own mask.
+    for directory in (options.state, place):
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with alone_in(place):  # two sessions of a project may start at once
+        return _prepared(options, asked, place)
+
+
+def _prepared(options: SandboxOptions, asked: Asked, place: Path) -> Access:
     environment = asked.environment
     config = config_directory(environment)
     home = Path(environment.get("HOME") or Path.home())
-    place = state_directory(options.state, asked.work_directory)
     own_home, own_config = place / "home", place / "claude"
     transcripts = project_directory(config, asked.work_directory)
-    # Each for this user alone: `parents` would make the ones above with the user's own mask.
-    for directory in (options.state, place, own_home, own_config, transcripts):
+    for directory in (own_home, own_config, transcripts):
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     os.utime(place)  # its last use (`bridge/sandbox_caches.py`)
     in_config = (config / _STATE_FILE).exists() or _CONFIG_VARIABLE in environment

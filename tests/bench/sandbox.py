@@ -39,19 +39,23 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
     async with DemoModel() as demo:
         home = make_cli_home(directory / "cold", demo.base_url)
         bare = Cold(home, directory, "off")
-        async with limited(directory / "limited", home) as model:
+        async with (
+            limited(directory / "limited", home) as model,
+            limited(directory / "listed", home, "listed") as listed,
+        ):
             inside, landlock = Cold(home, directory / "cold", "bwrap"), Cold(home, directory / "ll", "landlock")
             ways: list[Callable[[], Awaitable[float]]] = [lambda: inside.run(PROMPT), lambda: bare.run(PROMPT)]
             ways += [lambda: inside.run(CALLS), lambda: bare.run(CALLS)]
-            ways += [lambda: model.run(PROMPT), lambda: landlock.run(PROMPT)]
-            cold, cold_bare, calls, calls_bare, cold_model, cold_landlock = await in_turns(ways, cold_rounds)
+            ways += [lambda: model.run(PROMPT), lambda: listed.run(PROMPT), lambda: landlock.run(PROMPT)]
+            cold, cold_bare, calls, calls_bare, *others = await in_turns(ways, cold_rounds)
         woken: dict[str, list[float]] = {}
         async with (
             sandboxed_core(directory / "in", demo) as core_in,
             sandboxed_core(directory / "out", demo, sandbox="off") as core_out,
             sandboxed_core(directory / "model", demo, sandbox_network="model") as core_model,
+            sandboxed_core(directory / "hosts", demo, sandbox_network="listed") as core_listed,
         ):
-            cores = {"in": core_in, "out": core_out, "model": core_model}
+            cores = {"in": core_in, "out": core_out, "model": core_model, "listed": core_listed}
             sessions = {name: await core.session() for name, core in cores.items()}
             for name, core in cores.items():
                 await core.ask(sessions[name], PROMPT)
@@ -62,11 +66,13 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
                     woken.setdefault(name, []).append(await cpu_of_turn(core, sessions[name]))
     return [
         _figure("CPU time of a cold turn in bubblewrap", cold, cold_bare, 1.10),
-        _figure("CPU time of a cold turn with no network but the model", cold_model, cold_bare, 1.10),
-        _figure("CPU time of a cold turn under Landlock", cold_landlock, cold_bare, 1.10),
+        _figure("CPU time of a cold turn with no network but the model", others[0], cold_bare, 1.10),
+        _figure("CPU time of a cold turn with listed hosts", others[1], cold_bare, 1.10),
+        _figure("CPU time of a cold turn under Landlock", others[2], cold_bare, 1.10),
         _figure("CPU time of ten Bash calls in bubblewrap", calls, calls_bare, 1.05),
         _figure("CPU time of waking in bubblewrap", woken["in"], woken["out"], 1.10),
         _figure("CPU time of waking with no network but the model", woken["model"], woken["out"], 1.10),
+        _figure("CPU time of waking with listed hosts", woken["listed"], woken["out"], 1.10),
         Figure("memory of bubblewrap's own processes", own_bytes / 2**20, "MiB", at_most=1.0),
     ]
 

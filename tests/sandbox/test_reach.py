@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -251,3 +252,21 @@ def test_a_link_planted_in_an_own_directory_is_removed_or_nothing_is_mounted_the
     done = subprocess.run([*words, "true"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize("mounts", [True, False])
+def test_sessions_of_one_project_that_start_at_once_all_start(tmp_path: Path, *, mounts: bool) -> None:
+    work, config = tmp_path / "work", tmp_path / "claude"
+    for directory in (work, config, tmp_path / "home"):
+        directory.mkdir()
+    asked = Asked(
+        command=["/usr/bin/claude"],
+        environment={"HOME": str(tmp_path / "home"), "CLAUDE_CONFIG_DIR": str(config)},
+        start=Fresh("11111111-1111-4111-8111-111111111111"),
+        work_directory=work,
+    )
+    with ThreadPoolExecutor(4) as threads:
+        for number in range(10):
+            options = SandboxOptions(state=tmp_path / f"state-{number}", mounts=mounts)
+            made = [threads.submit(prepare, options, asked) for _ in range(4)]
+            assert len({each.result() for each in made}) == 1

@@ -68,9 +68,21 @@ _QUESTIONS = (
     _Question(
         "npm", ("config", "get", "registry", "--userconfig=/dev/null/none", "--globalconfig=/dev/null/no")
     ),
+    _Question(
+        "pnpm",
+        ("config", "get", "registry"),
+        variables={
+            "npm_config_userconfig": "/dev/null/none",
+            "npm_config_globalconfig": "/dev/null/no",
+            "XDG_CONFIG_HOME": "/dev/null",
+        },
+    ),
     _Question("yarn", ("--no-default-rc", "config", "get", "registry")),
+    _Question("gem", ("--norc", "sources", "--list")),
     _Question("go", ("env", "GOPROXY", "GOSUMDB"), variables={"GOENV": "off"}),
 )
+# Corepack's stand-ins for pnpm and yarn would download the program first.
+_NO_DOWNLOAD = {"COREPACK_ENABLE_NETWORK": "0"}
 _PIP_PLACE = re.compile(r"pip [^ ]+ from (/.+/pip) \(python")
 _PIP_INDEX = "_internal/models/index.py"
 _PIP_HOSTS = re.compile(r"PyPI = PackageIndex\(\s*\"(https://[^\"]+)\", file_storage_domain=\"([^\"]+)\"")
@@ -81,18 +93,32 @@ _FILES: tuple[tuple[str, str], ...] = (
     *((name, r"(?i)index-url|find-links") for name in ("~/.config/pip/pip.conf", "~/.pip/pip.conf")),
     *((name, r"url") for name in ("/etc/uv/uv.toml", "~/.config/uv/uv.toml")),
     *((name, r"registry\s*=") for name in ("/etc/npmrc", "~/.npmrc", "~/.config/pnpm/rc")),
+    ("~/.config/pnpm/config.yaml", r"(?i)registr|https://"),
     *((name, r"(?i)registry|npmRegistryServer") for name in ("~/.yarnrc", "~/.yarnrc.yml")),
     *((name, r"^\s*(index|registry)\s*=") for name in ("~/.cargo/config.toml", "~/.cargo/config")),
     ("~/.config/go/env", r"^(GOPROXY|GOSUMDB)="),
-    ("~/.gemrc", r"^\s*-"),
+    *((name, r"^\s*-") for name in ("/etc/gemrc", "~/.gemrc", "~/.config/gem/gemrc")),
     ("~/.bundle/config", r"MIRROR"),
-    ("~/.m2/settings.xml", r"<url>"),
+    *((name, r"<url>") for name in ("/etc/maven/settings.xml", "~/.m2/settings.xml")),
     *((name, r"\"url\"") for name in ("~/.composer/config.json", "~/.config/composer/config.json")),
     ("~/.nuget/NuGet/NuGet.Config", r"<add "),
 )
+# Variables that name such a file, or the directory that it lies in; the lines are those of the file after them.
+_FILES_OF_VARIABLES: Mapping[str, tuple[str, str]] = {
+    "PIP_CONFIG_FILE": ("", r"(?i)index-url|find-links"),
+    "UV_CONFIG_FILE": ("", r"url"),
+    "NPM_CONFIG_USERCONFIG": ("", r"registry\s*="),
+    "GEMRC": ("", r"^\s*-"),
+    "BUNDLE_USER_CONFIG": ("", r"MIRROR"),
+    "GOENV": ("", r"^(GOPROXY|GOSUMDB)="),
+    "CARGO_HOME": ("config.toml", r"^\s*(index|registry)\s*="),
+    "COMPOSER_HOME": ("config.json", r"\"url\""),
+    "MAVEN_HOME": ("conf/settings.xml", r"<url>"),
+}
+_MAVEN_SETTINGS = Path("conf/settings.xml")
 _VARIABLES = re.compile(
-    r"PIP_(EXTRA_)?INDEX_URL|UV_(DEFAULT_|EXTRA_)?INDEX(_URL)?|(?i:npm_config_registry)|GOPROXY|GOSUMDB"
-    r"|CARGO_REGISTRIES_\w+_INDEX"
+    r"PIP_(EXTRA_)?INDEX_URL|UV_(DEFAULT_|EXTRA_)?INDEX(_URL)?|(?i:p?npm_config_registry)|GOPROXY|GOSUMDB"
+    r"|CARGO_REGISTRIES_\w+_INDEX|YARN_NPM_REGISTRY_SERVER|BUNDLE_MIRROR__\w+"
 )
 
 
@@ -145,7 +171,7 @@ def _ask(
         process = subprocess.Popen(
             [program, *question.words],
             cwd="/",
-            env={**plain, **question.variables},
+            env={**plain, **_NO_DOWNLOAD, **question.variables},
             stdin=subprocess.DEVNULL,
             stdout=said,
             stderr=subprocess.DEVNULL,
@@ -176,14 +202,27 @@ def _answered(question: _Question, said: str) -> tuple[Target, ...]:
 
 
 def _configured(home: Path, environment: Mapping[str, str]) -> Iterable[LearnedHosts]:
-    for name, lines in _FILES:
-        path = home / name.removeprefix("~/") if name.startswith("~/") else Path(name)
+    for source, path, lines in _configuration(home, environment):
         text = "\n".join(line for line in _read(path).splitlines() if re.search(lines, line))
-        if hosts := _targets(text.replace("GOSUMDB=", "GOSUMDB=\n")):
-            yield LearnedHosts(name, hosts, is_built_in=False)
+        # JSON may write a slash with a backslash before it.
+        if hosts := _targets(text.replace("GOSUMDB=", "GOSUMDB=\n").replace("\\/", "/")):
+            yield LearnedHosts(source, hosts, is_built_in=False)
     for name, value in environment.items():
         if _VARIABLES.fullmatch(name) and (hosts := _targets(value)):
             yield LearnedHosts(name, hosts, is_built_in=False)
+
+
+def _configuration(home: Path, environment: Mapping[str, str]) -> Iterable[tuple[str, Path, str]]:
+    """Yield files of this user or machine with their source, and the lines in them that count."""
+    for name, lines in _FILES:
+        yield name, home / name.removeprefix("~/") if name.startswith("~/") else Path(name), lines
+    for name, (below, lines) in _FILES_OF_VARIABLES.items():
+        places = environment.get(name) or environment.get(name.lower()) or ""
+        # A relative one would be looked for in the project.
+        yield from ((name, Path(each, below), lines) for each in places.split(":") if each.startswith("/"))
+    if (maven := which("mvn", path=environment.get("PATH"))) is not None:
+        # It starts a Java machine to tell its settings; their file lies beside its directory of programs.
+        yield "mvn", Path(maven).resolve().parents[1] / _MAVEN_SETTINGS, r"<url>"
 
 
 def _targets(text: str) -> tuple[Target, ...]:

@@ -38,6 +38,12 @@ CONFIGURED = {
         Target("maven.example.org", 443),
     ),
     ".bundle/config": ('BUNDLE_MIRROR__ALL: "https://gem.example.org"\n', Target("gem.example.org", 443)),
+    ".config/gem/gemrc": (":sources:\n- https://rubies.example.org\n", Target("rubies.example.org", 443)),
+    ".config/composer/config.json": (
+        '{"repositories": [{"type": "composer", "url": "https:\\/\\/php.example.org\\/"}]}',
+        Target("php.example.org", 443),
+    ),
+    ".config/pnpm/config.yaml": ("registry: https://pnpm.example.org\n", Target("pnpm.example.org", 443)),
     ".gemrc": ("---\n:sources:\n- http://plain.example.org\n- https://127.0.0.1/\n", None),
 }
 
@@ -123,6 +129,21 @@ SCRIPT = '#!{python}\nimport os, sys\nopen({log!r}, "a").write("asked")\n{act}\n
         ),
         ("yarn", "sys.exit(print('https://y.example.org') or 1)", {"y.example.org"}),
         ("npm", "print(b'\\xff\\0'.decode('latin-1'), os.environ.get('TOKEN'))", set()),
+        (
+            "pnpm",
+            "print('https://' + os.environ['npm_config_userconfig'][1:4] + '.example.org')",
+            {"dev.example.org"},
+        ),
+        (
+            "gem",
+            "print('*** CURRENT SOURCES ***\\n\\nhttps://gems.example.org/' if '--norc' in sys.argv else 1)",
+            {"gems.example.org"},
+        ),
+        (
+            "yarn",
+            "print('https://corepack' + os.environ['COREPACK_ENABLE_NETWORK'] + '.org')",
+            {"corepack0.org"},
+        ),
         ("pip", "print('pip 1 from /nowhere/pip (python 3)')", set()),
     ],
 )
@@ -142,6 +163,38 @@ def test_an_answer_is_remembered_until_the_tool_changes(
     os.utime(program, (1, 1))
     assert asked() == expected
     assert log.read_text() == "askedasked"
+
+
+def test_mirrors_of_files_that_variables_name_and_of_mavens_own_settings_are_learned(tmp_path: Path) -> None:
+    maven = tmp_path / "maven"
+    for directory in ("maven/bin", "maven/conf", "bin", "composer", "cargo", "home"):
+        (tmp_path / directory).mkdir(parents=True)
+    (maven / "bin/mvn").touch(mode=0o755)
+    (tmp_path / "bin/mvn").symlink_to(maven / "bin/mvn")
+    written = {
+        "maven/conf/settings.xml": "<url>https://central.example.org/maven2</url>",
+        "pip.conf": "[global]\nindex-url = https://pip.example.org/simple\n",
+        "npmrc": "registry=https://npm.example.org\n",
+        "gemrc": ":sources:\n- https://gems.example.org\n",
+        "composer/config.json": '{"repositories": [{"type": "composer", "url": "https://php.example.org"}]}',
+        "cargo/config.toml": '[registries.ours]\nindex = "sparse+https://cargo.example.org/"\n',
+    }
+    for name, text in written.items():
+        (tmp_path / name).write_text(text)
+    environment = {
+        "PATH": str(tmp_path / "bin"),
+        "PIP_CONFIG_FILE": str(tmp_path / "pip.conf"),
+        "NPM_CONFIG_USERCONFIG": str(tmp_path / "npmrc"),
+        "GEMRC": f"{tmp_path}/none:{tmp_path}/gemrc",
+        "COMPOSER_HOME": str(tmp_path / "composer"),
+        "CARGO_HOME": str(tmp_path / "cargo"),
+        "UV_CONFIG_FILE": "relative.toml",
+        "BUNDLE_MIRROR__ALL": "https://bundle.example.org",
+        "YARN_NPM_REGISTRY_SERVER": "https://yarn.example.org",
+    }
+    found = hosts(learned_hosts(tmp_path / "cache", environment, tmp_path / "home"), is_built_in=False)
+    names = {each.host.removesuffix(".example.org") for each in found if each.host.endswith("example.org")}
+    assert names == {"central", "pip", "npm", "gems", "php", "cargo", "bundle", "yarn"}
 
 
 def test_a_tool_that_hangs_costs_its_time_once_in_all_and_others_are_heard(

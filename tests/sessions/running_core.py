@@ -16,6 +16,10 @@ import api as c
 from api.access import Actor, Role
 from backends.auto import BackendOptions, Backends, choose_backend
 from backends.commands.runner import Commands
+from backends.deaths import DeathWatch
+from backends.directory import host_directories
+from backends.host import program_runs
+from backends.stopping import HostTree, kill_now
 from backends.wrappers import LaunchWrapper
 from bridge.demo.model import DemoModel
 from bridge.schema import schema
@@ -30,7 +34,6 @@ from sessions.machine_reserve import MachineReserve
 from sessions.manager import Policy, SessionManager
 from sessions.model import TurnId, TurnStatus
 from sessions.prompt_queue import Sender
-from sessions.recovery import end_survivors
 from sessions.rows import load_turn
 from sessions.session import Session
 from sessions.session_maker import NewSession
@@ -173,9 +176,7 @@ async def running_core(
                 finally:
                     await service.close()
         finally:
-            last = _backend(directory)
-            await end_survivors(last)
-            await last.close()
+            await _end_hosts(directory / "run")
 
 
 @asynccontextmanager
@@ -185,6 +186,19 @@ async def real_cli_core(directory: Path, demo: DemoModel, **changes: Any) -> Asy
     parts = CoreParts(command=home.binary, claude=home.config, environment=home.environment)
     async with running_core(directory / "core", parts, **changes) as core:
         yield core
+
+
+async def _end_hosts(run: Path) -> None:
+    """Kill what still runs of the hosts below `run`. Their own end is gentler and takes three times the CPU."""
+    deaths = DeathWatch()
+    for directory in host_directories(run):
+        pids = directory.pids()
+        if pids is None or program_runs(pids.program, pids.sandbox):
+            tree = HostTree(directory)
+            async with asyncio.timeout(DEADLINE_S):
+                while living := tree.living():
+                    await kill_now(living, deaths)
+    deaths.close()
 
 
 def _backend(directory: Path, wrappers: Sequence[LaunchWrapper] = ()) -> Backends:

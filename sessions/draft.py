@@ -16,13 +16,17 @@ from storage import AnyStatement
 
 @dataclass(slots=True)
 class Draft:
-    """Events, applied one by one. `snapshot` is the state after the last one."""
+    """Events, applied one by one. `snapshot` is the state after the last one, `stored` before the first one."""
 
     snapshot: Snapshot
     at_ms: int
+    stored: Snapshot = field(init=False)
     numbered: list[Numbered] = field(default_factory=list)
     extra: list[AnyStatement] = field(default_factory=list)
     lines: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.stored = self.snapshot
 
     def add(self, event: Event) -> None:
         """Apply `event`. Raises `IllegalMove` if the state forbids it."""
@@ -56,7 +60,7 @@ class Draft:
             written.append(rows.insert_event(session.id, each.number, each.at_ms, each.event))
             written.extend(rows.project_event(session.id, each.event, each.at_ms))
         if self.numbered and not new_session:
-            written.append(rows.update_session(session))
+            written.append(rows.update_session(session, self.stored))
         return [*written, *self.extra]
 
 

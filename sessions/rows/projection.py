@@ -18,54 +18,71 @@ from sessions.rows.encoding import as_json, tag_of
 from sessions.rows.writing import delete_share, delete_tool_calls, upsert_share
 from sessions.state import Snapshot
 from sessions.turn_events import TurnEvent
-from storage import Statement
+from storage import SqlValue, Statement
 
 # A block's content is in its own row.
 _STORED_ELSEWHERE = Note("stored", "")
+_STEP_MS = 10_000
+# Lists must not jump if the clock steps back, nor at the beginning of a step.
+_ASSIGNMENTS = {"last_activity_ms": "last_activity_ms = max(last_activity_ms, ?)"}
 
 
 def insert_session(snapshot: Snapshot) -> Statement:
     """Insert the new session's row. Fails on the unique index if its key is taken."""
+    row = {
+        "id": snapshot.id,
+        "created_at": snapshot.created_ms,
+        "data": as_json(snapshot),
+        **_columns(snapshot),
+    }
     return Statement(
-        "INSERT INTO sessions (id, user_id, channel_id, status, model, created_at, updated_at, data, key,"
-        " title, project, work_directory, conversation_id, last_activity_ms)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            snapshot.id,
-            snapshot.user_id,
-            snapshot.channel_id,
-            snapshot.lifecycle,
-            snapshot.model,
-            snapshot.created_ms,
-            snapshot.last_activity_ms,
-            as_json(snapshot),
-            snapshot.key,
-            snapshot.title,
-            snapshot.project,
-            snapshot.work_directory,
-            snapshot.conversation_id,
-            snapshot.last_activity_ms,
-        ),
+        f"INSERT INTO sessions ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",  # noqa: S608 (our names)
+        tuple(row.values()),
     )
 
 
-def update_session(snapshot: Snapshot) -> Statement:
-    """Update the session's row to `snapshot`. `last_activity_ms` never goes back."""
+def update_session(snapshot: Snapshot, stored: Snapshot | None = None) -> Statement:
+    """Update the session's row to `snapshot`. `stored` is the snapshot that the row shows now, if it is known.
+
+    Names only the columns that differ: SQLite makes the entry of each index anew whose column is named.
+    """
+    known = {} if stored is None else _columns(stored)
+    changed = {
+        name: value for name, value in _columns(snapshot).items() if name not in known or known[name] != value
+    }
+    assignments = ["data = ?", *(_ASSIGNMENTS.get(name, f"{name} = ?") for name in changed)]
     return Statement(
-        "UPDATE sessions SET status = ?, model = ?, updated_at = ?, data = ?, title = ?, work_directory = ?,"
-        " conversation_id = ?, last_activity_ms = max(last_activity_ms, ?) WHERE id = ?",
-        (
-            snapshot.lifecycle,
-            snapshot.model,
-            snapshot.last_activity_ms,
-            as_json(snapshot),
-            snapshot.title,
-            snapshot.work_directory,
-            snapshot.conversation_id,
-            snapshot.last_activity_ms,
-            snapshot.id,
-        ),
+        f"UPDATE sessions SET {', '.join(assignments)} WHERE id = ?",  # noqa: S608 (our names)
+        (as_json(snapshot), *changed.values(), snapshot.id),
     )
+
+
+def _columns(snapshot: Snapshot) -> dict[str, SqlValue]:
+    """Return the columns that queries use and that may change, each with its fact of the snapshot."""
+    return {
+        "user_id": snapshot.user_id,
+        "channel_id": snapshot.channel_id,
+        "status": snapshot.lifecycle,
+        "model": snapshot.model,
+        "updated_at": snapshot.last_activity_ms,
+        "key": snapshot.key,
+        "title": snapshot.title,
+        "project": snapshot.project,
+        "work_directory": snapshot.work_directory,
+        "conversation_id": snapshot.conversation_id,
+        "pinned": snapshot.pinned,
+        "last_activity_ms": _listed_ms(snapshot),
+    }
+
+
+def _listed_ms(snapshot: Snapshot) -> int:
+    """Return the time of the last activity for the order of lists.
+
+    While a turn runs it goes in steps: moving the row in four indexes takes longer than the rest of its update,
+    and each block would do it.
+    """
+    at_ms = snapshot.last_activity_ms
+    return at_ms if snapshot.running is None else at_ms - at_ms % _STEP_MS
 
 
 def insert_event(session_id: SessionId, number: int, at_ms: int, event: e.Event) -> Statement:
@@ -81,12 +98,6 @@ def insert_event(session_id: SessionId, number: int, at_ms: int, event: e.Event)
 def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator[Statement]:
     """Yield the statements for the rows that `event` changes, besides its own and the session's."""
     match event:
-        case e.SessionRestored():
-            # Before the status changes: the unique index ignores the keys of ended sessions.
-            yield Statement(
-                "UPDATE sessions SET key = ?, channel_id = ? WHERE id = ?",
-                (event.key, event.channel_id, session_id),
-            )
         case e.AskOpened():
             yield _insert_ask(session_id, event.ask)
         case e.AskDecided():

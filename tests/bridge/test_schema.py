@@ -77,6 +77,19 @@ async def test_times_of_sessions_become_exact_milliseconds_and_sessions_keep_the
         restore(copy, path)
 
 
+async def test_pins_stay_and_moved_sessions_are_found_in_their_new_project(tmp_path: Path) -> None:
+    path = tmp_path / "sessions.db"
+    data = {"pin": '{"pinned":true,"project":"p"}', "moved": '{"pinned":false,"project":"q"}', "odd": "{"}
+    async with Database.open(path, schema()[:32]) as db:
+        for name, stored in data.items():
+            await db.write([Statement(OLD_SESSION, (name, 0, 0, 7))])
+            change = "UPDATE sessions SET data = ?, project = 'p' WHERE id = ?"
+            await db.write([Statement(change, (stored, name))])
+    async with Database.open(path, schema()) as db:
+        found = await db.read("SELECT id, pinned, project FROM sessions ORDER BY pinned DESC, id")
+        assert found == [("pin", 1, "p"), ("moved", 0, "q"), ("odd", 0, "p")]
+
+
 async def test_a_block_that_was_read_back_stands_before_another(tmp_path: Path) -> None:
     async with Database.open(tmp_path / "sessions.db", schema()) as db:
         await db.write([Statement(SESSION), Statement(TURN), *(block(n, f"{n}") for n in range(6))])

@@ -91,8 +91,11 @@ class Driver(Protocol):
         """
         ...
 
-    def parse(self, line: bytes) -> CliLine:
-        """Return the meaning of a printed line. Never raises."""
+    def parse(self, lines: Sequence[bytes]) -> Sequence[tuple[CliLine, int]]:
+        """Return the meanings of printed lines, each with the number of lines that it is made of. Never raises.
+
+        Consecutive pieces of one block are one line.
+        """
         ...
 
     def prompt(

@@ -32,6 +32,7 @@ from sessions.claude.control_lines import QuestionAsked as QuestionAsked
 from sessions.claude.control_lines import QuestionOption as QuestionOption
 from sessions.claude.control_lines import ToolServerLine
 from sessions.claude.stream_lines import BlockDelta as BlockDelta
+from sessions.claude.stream_lines import BlockKind as BlockKind
 from sessions.claude.stream_lines import BlockStarted as BlockStarted
 from sessions.claude.stream_lines import BlockStopped as BlockStopped
 from sessions.claude.stream_lines import MessageStarted as MessageStarted

@@ -1,4 +1,4 @@
-"""Parse one line of the CLI's output into one `CliLine`.
+"""Parse lines of the CLI's output, each into one `CliLine`; consecutive pieces of one block into one together.
 
 Pure and total: any bytes give a result, and no error is raised. A line of an unknown kind is kept as
 `Unrecognized`. An unknown field is ignored; a field that is missing or of a wrong type counts as empty.
@@ -7,13 +7,15 @@ Nearly all lines are deltas of a streamed block, so deltas have a decoder of the
 Format: Claude Code CLI reference, `--output-format stream-json`, and `tests/sessions/claude/samples`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import msgspec
 
 from sessions.claude import parse_control, parse_message, parse_system
 from sessions.claude.lines import (
     BlockDelta,
+    BlockKind,
     CliLine,
     ConversationReset,
     Ignored,
@@ -43,16 +45,24 @@ _DELTA_START = b'{"type":"stream_event","event":{"type":"content_block_delta",'
 
 
 # Only strings and numbers, and short-lived: without `gc=False` the collector would track them in vain.
-class _Delta(msgspec.Struct, gc=False):
-    type: str
-    text: str = ""
-    thinking: str = ""
-    partial_json: str = ""
+class _TextDelta(msgspec.Struct, gc=False, tag_field="type", tag="text_delta"):
+    kind: ClassVar[BlockKind] = "text"
+    text: str
+
+
+class _ThinkingDelta(msgspec.Struct, gc=False, tag_field="type", tag="thinking_delta"):
+    kind: ClassVar[BlockKind] = "thinking"
+    text: str = msgspec.field(name="thinking")
+
+
+class _JsonDelta(msgspec.Struct, gc=False, tag_field="type", tag="input_json_delta"):
+    kind: ClassVar[BlockKind] = "input_json"
+    text: str = msgspec.field(name="partial_json")
 
 
 class _DeltaEvent(msgspec.Struct, gc=False):
     index: int
-    delta: _Delta
+    delta: _TextDelta | _ThinkingDelta | _JsonDelta
 
 
 class _DeltaLine(msgspec.Struct, gc=False):
@@ -63,15 +73,58 @@ class _DeltaLine(msgspec.Struct, gc=False):
 _delta_decoder = msgspec.json.Decoder(_DeltaLine)
 
 
-def parse(line: bytes) -> CliLine:
-    """Return the meaning of `line`, with or without its newline. Never raises; a delta takes about 2 µs."""
-    if line.startswith(_DELTA_START):
-        try:
-            found = _delta_decoder.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            pass  # a lone surrogate, or a new shape of the line: the slower way below can read both
+def parse_batch(lines: Sequence[bytes]) -> list[tuple[CliLine, int]]:
+    """Return the meanings of `lines`, each with the number of lines that it is made of. Never raises.
+
+    Consecutive pieces of one block are joined here, before all other work: when many sessions write, most of
+    the cost is the work per line.
+    """
+    found: list[tuple[CliLine, int]] = []
+    texts: list[str] = []  # of the pieces that wait to be joined; `block` is theirs
+    block: tuple[int, BlockKind, str | None] = (0, "other", None)
+    for line in lines:
+        if (piece := _piece(line)) is not None:
+            event = piece.event
+            of, text = (event.index, event.delta.kind, piece.parent_tool_use_id), event.delta.text
+        elif isinstance(value := _parse_whole(line), BlockDelta):
+            of, text = (value.index, value.kind, value.parent), value.text
         else:
-            return _delta(found)
+            if texts:
+                found.append((_joined(block, texts), len(texts)))
+                texts = []
+            found.append((value, 1))
+            continue
+        if texts and of != block:
+            found.append((_joined(block, texts), len(texts)))
+            texts = []
+        block = of
+        texts.append(text)
+    if texts:
+        found.append((_joined(block, texts), len(texts)))
+    return found
+
+
+def parse(line: bytes) -> CliLine:
+    """Return the meaning of `line`, with or without its newline. Never raises."""
+    return parse_batch((line,))[0][0]
+
+
+def _joined(block: tuple[int, BlockKind, str | None], texts: Sequence[str]) -> BlockDelta:
+    index, kind, parent = block
+    return BlockDelta(index, kind, "".join(texts), parent)
+
+
+def _piece(line: bytes) -> _DeltaLine | None:
+    """Return the piece of a block that `line` is, in about 1 µs; None if it has to be read the slower way."""
+    if not line.startswith(_DELTA_START):
+        return None
+    try:
+        return _delta_decoder.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None  # a lone surrogate, or a new shape of the line
+
+
+def _parse_whole(line: bytes) -> CliLine:
     value, trouble = decode(line)
     if trouble:
         return Unrecognized(line[:MAX_RAW_BYTES], trouble, is_torn=True, recovered=tuple(_recovered(line)))
@@ -88,18 +141,6 @@ def _recovered(line: bytes) -> Iterator[CliLine]:
     for body in whole_objects(line):
         if body.keys() & _STAMPS and (found := _by_type(body)) is not None:
             yield found
-
-
-def _delta(line: _DeltaLine) -> BlockDelta:
-    event = line.event
-    delta = event.delta
-    if delta.type == "text_delta":
-        return BlockDelta(event.index, "text", delta.text, line.parent_tool_use_id)
-    if delta.type == "thinking_delta":
-        return BlockDelta(event.index, "thinking", delta.thinking, line.parent_tool_use_id)
-    if delta.type == "input_json_delta":
-        return BlockDelta(event.index, "input_json", delta.partial_json, line.parent_tool_use_id)
-    return BlockDelta(event.index, "other", "", line.parent_tool_use_id)
 
 
 def _kind(body: Json) -> str:

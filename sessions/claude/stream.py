@@ -17,7 +17,7 @@ from sessions.claude.lines import (
     QuestionAsked,
 )
 from sessions.claude.locate import Cli, locate
-from sessions.claude.parse import parse
+from sessions.claude.parse import parse_batch
 from sessions.claude.sandbox_access import Asked, SandboxOptions, environment_inside, prepare
 from sessions.driver import CommandPlace, ConversationStart, ImageFile, Program
 from sessions.errors import WrongAnswer
@@ -120,8 +120,8 @@ class StreamDriver:
         )
         return await _in_sandbox(options.sandbox, asked, tuple(argv))
 
-    def parse(self, line: bytes) -> CliLine:
-        return parse(line)
+    def parse(self, lines: Sequence[bytes]) -> Sequence[tuple[CliLine, int]]:
+        return parse_batch(lines)
 
     def prompt(
         self, prompt_uuid: str, text: str, kind: TurnKind, images: Sequence[ImageFile], note: str = ""

@@ -7,6 +7,9 @@ from typing import Literal
 
 import msgspec
 
+BlockKind = Literal["text", "thinking", "input_json", "other"]
+"""The kinds of growing blocks; signatures count as `other`."""
+
 
 class Usage(msgspec.Struct, frozen=True):
     """Token counts of one API message or of a whole turn."""
@@ -40,12 +43,12 @@ class BlockStarted(msgspec.Struct, frozen=True):
 
 
 class BlockDelta(msgspec.Struct, frozen=True, gc=False):
-    """A piece of the block at `index`. `kind`: text, thinking, input_json; signatures come as `other`."""
+    """A piece of the block at `index`."""
 
     # A Struct, because nearly all lines are deltas, and a frozen dataclass takes ten times as long to make.
 
     index: int
-    kind: Literal["text", "thinking", "input_json", "other"]
+    kind: BlockKind
     text: str
     parent: str | None = None
 

@@ -1,11 +1,15 @@
 """A batch as values: pieces of one block are joined, nothing else is, and every byte stays where it was."""
 
+import json
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from backends.base import OutputLine
 from sessions.claude import lines as c
+from sessions.claude.parse import parse_batch
 from sessions.output_lines import ReadLine, read_batch
 
 TEXT = c.BlockDelta(0, "text", "a")
@@ -20,8 +24,19 @@ LINES = st.lists(st.sampled_from([TEXT, TEXT, TEXT, *OTHERS]), max_size=30)
 
 def read(*lines: c.CliLine) -> list[ReadLine]:
     """`lines` as a batch of ten bytes a line, which begins at byte 100."""
-    batch = [OutputLine(str(number).encode(), 110 + 10 * number) for number in range(len(lines))]
-    return read_batch(lambda data: lines[int(data)], batch, 100)
+    batch = [OutputLine(printed(line), 110 + 10 * number) for number, line in enumerate(lines)]
+    return read_batch(parse_batch, batch, 100)
+
+
+def printed(line: c.CliLine) -> bytes:
+    """`line` as the CLI prints it."""
+    event: dict[str, Any] = {"type": "content_block_stop", "index": 0}
+    if isinstance(line, c.BlockDelta):
+        delta = {"type": f"{line.kind}_delta", line.kind: line.text}
+        event = {"type": "content_block_delta", "index": line.index, "delta": delta}
+    parent = line.parent if isinstance(line, c.BlockDelta) else None
+    body = {"type": "stream_event", "event": event, "parent_tool_use_id": parent}
+    return json.dumps(body, separators=(",", ":")).encode()
 
 
 def test_pieces_of_a_block_that_follow_each_other_are_one_line() -> None:

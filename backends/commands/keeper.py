@@ -108,8 +108,10 @@ def _write(file: int, data: bytes) -> None:
 class _Keeper:
     """The running command and its tree. After `end_tree` nothing of it runs."""
 
-    def __init__(self, directory: Path, request: Request) -> None:
+    def __init__(self, directory: Path, request: Request, starter: ProcessId | None) -> None:
         self._directory = directory
+        # It has the marker, too, and may not have answered yet when a short command has ended.
+        self._starter = starter
         self._request = request
         self._deadline = time.monotonic() + request.timeout_s
         self._wake, self._woken = os.pipe()
@@ -205,7 +207,7 @@ class _Keeper:
         self._reap()
         table = machine.this().read_table()
         roots = {each.process for each in table.values() if each.parent == os.getpid()}
-        roots |= machine.this().carrying(MARKER, self._request.key)
+        roots |= machine.this().carrying(MARKER, self._request.key) - {self._starter}
         roots |= {self._sandbox} if self._sandbox else set()
         found = processes.tree(table, roots, self._sessions)
         self._sessions = processes.sessions_of(table, found) | self._sessions
@@ -269,6 +271,7 @@ def main(arguments: Sequence[str]) -> None:
     _reserve_descriptors()
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
     said, says = os.pipe()
+    starter = _identity(os.getpid())
     if os.fork():
         # The foreground: the starter waits for this process, never for the command.
         os.close(says)
@@ -279,7 +282,7 @@ def main(arguments: Sequence[str]) -> None:
     _leave_streams(Path(place) / "keeper.log")
     machine.this().adopt_orphans()
     try:
-        keeper = _Keeper(Path(place), request)
+        keeper = _Keeper(Path(place), request, starter)
     except (OSError, ValueError) as error:
         os.write(says, str(error).encode()[:4000])
         os._exit(1)

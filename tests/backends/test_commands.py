@@ -4,14 +4,18 @@ import asyncio
 import os
 import shutil
 import signal
+import sys
 import uuid
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import pytest
 
 import machine
 from backends.base import LaunchRefused, LaunchSpec
+from backends.commands.keeper import READY, Request
 from backends.commands.model import CommandEnd, CommandNotStarted, CommandSpec, Exited, Lost, Stopped, TimedOut
 from backends.commands.runner import Commands
 from backends.directory import MARKER
@@ -226,6 +230,35 @@ async def test_a_keeper_that_fails_is_said_and_its_reason_is_in_the_log(
     (record,) = caplog.records
     assert (vars(record)["code"], vars(record)["why"]) == (3, "no such module\n")
     assert not (tmp_path / "run" / SESSION / "commands/check").exists()
+
+
+async def test_a_command_that_ends_before_its_start_is_told_does_not_end_the_one_who_tells(
+    tmp_path: Path,
+) -> None:
+    """On a busy machine the keeper's foreground process may get its turn only after a short command's end."""
+    key = f"{SESSION}/commands/short"
+    request = Request(key, ("true",), str(tmp_path), {MARKER: key}, 20, 1000, is_in_bwrap=False)
+    told, tells = os.pipe()
+    os.set_blocking(tells, False)
+    filling = b"x" * 4096
+    with suppress(BlockingIOError):
+        while os.write(tells, filling):  # until it cannot tell
+            pass
+    os.set_blocking(tells, True)
+    keeper = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "backends.commands.keeper", str(tmp_path)),
+        env={"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parents[2]), MARKER: key},
+        stdin=asyncio.subprocess.PIPE,
+        stdout=tells,
+        start_new_session=True,
+    )
+    os.close(tells)
+    telling = asyncio.create_task(keeper.communicate(msgspec.json.encode(request)))
+    await until((tmp_path / "result.json").exists)
+    with os.fdopen(told, "rb") as pipe:
+        said = await asyncio.to_thread(pipe.read)
+    await telling
+    assert (said.lstrip(b"x"), keeper.returncode) == (READY, 0)
 
 
 async def test_a_directory_that_is_gone_is_said(plain: Commands, tmp_path: Path) -> None:

@@ -15,7 +15,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 
+import machine
+
 _LONGEST_NOTE = 1024
+_DEAD_OWNER_S = 5.0
 
 
 class OwnerKind(StrEnum):
@@ -68,8 +71,8 @@ def lock_path(data_dir: Path) -> Path:
 def owning(data_dir: Path, kind: OwnerKind) -> Iterator[Owner]:
     """Own `data_dir` inside the block; make it and `run` in it, mode 0700. Fails within 0.2 s.
 
-    Children do not inherit the lock over `exec`; a `fork` alone would. Raises `AlreadyOwned` and
-    `DataDirectoryRefused`.
+    If the named owner has died and a child of it still has the lock, it waits for that, at most 5 s. Children
+    do not inherit the lock over `exec`; a `fork` alone would. Raises `AlreadyOwned` and `DataDirectoryRefused`.
     """
     descriptor = _open(data_dir)
     try:
@@ -124,15 +127,29 @@ def _open(data_dir: Path) -> int:
 
 def _lock(descriptor: int) -> None:
     # Retry: a reader of a dead owner's note holds the lock for microseconds; a new owner needs time to sign.
-    for pause_s in (0.02, 0.05, 0.1, None):
+    pauses = [0.02, 0.05, 0.1]
+    until = time.monotonic() + _DEAD_OWNER_S
+    while True:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if pause_s is None:
-                raise AlreadyOwned(_read(descriptor)) from None
-            time.sleep(pause_s)
+            owner = _read(descriptor)
+            if pauses:
+                time.sleep(pauses.pop(0))
+            elif _is_dead(owner) and time.monotonic() < until:
+                # It died while it started a process: the child has the lock until it runs its program.
+                time.sleep(0.05)
+            else:
+                raise AlreadyOwned(owner) from None
         else:
             return
+
+
+def _is_dead(owner: Owner | None) -> bool:
+    if owner is None:
+        return False
+    found = machine.this().read_process(owner.pid)
+    return found is None or found.zombie
 
 
 def _write(descriptor: int, owner: Owner) -> None:

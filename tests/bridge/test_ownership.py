@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +23,18 @@ from bridge.ownership import OwnerKind, owning
 with owning(Path(sys.argv[1]), OwnerKind.BOT):
     print("owns", flush=True)
     sys.stdin.readline()
+"""
+
+OWN_AND_FORK = """
+import os, sys, time
+from pathlib import Path
+from bridge.ownership import OwnerKind, owning
+with owning(Path(sys.argv[1]), OwnerKind.BOT):
+    if child := os.fork():
+        print(child, flush=True)
+        os._exit(137)
+    os.close(1)
+    time.sleep(60)
 """
 
 
@@ -60,6 +72,23 @@ def test_a_killed_owner_owns_nothing_and_is_not_named(tmp_path: Path) -> None:
         assert current_owner(tmp_path) is None
         with owning(tmp_path, OwnerKind.CHAT) as owner:
             assert json.loads(lock_path(tmp_path).read_text())["pid"] == owner.pid == os.getpid()
+
+
+def test_a_child_that_a_dead_owner_was_starting_keeps_nobody_out(tmp_path: Path) -> None:
+    """A child has the lock between `fork` and `exec`, and on a busy machine that takes a while."""
+    with subprocess.Popen(
+        [sys.executable, "-c", OWN_AND_FORK, str(tmp_path)], stdout=subprocess.PIPE, text=True
+    ) as started:
+        assert started.stdout is not None
+        child = int(started.stdout.readline())
+    try:
+        # Another process ends it: it is nobody's child here.
+        threading.Timer(0.5, os.kill, (child, signal.SIGKILL)).start()
+        with owning(tmp_path, OwnerKind.CHAT) as owner:
+            assert owner.pid == os.getpid()
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
 
 
 def test_two_who_look_after_a_killed_owner_do_not_take_each_other_for_it(tmp_path: Path) -> None:

@@ -125,10 +125,11 @@ async def keep_index(database: "Database") -> None:
     """
     # A start has enough to do, and what is searched for meanwhile is found all the same.
     await asyncio.sleep(_INDEX_EVERY_S)
-    from sessions.rows.search import drop_gone, fill_index
+    from sessions.rows.search import drop_gone, erase_gone, fill_index
 
     while True:
         # With rests in between: the rest of the bridge writes to the same database.
         await fill_index(database, within_s=float("inf"), pause_s=_INDEX_REST_S)
         await drop_gone(database, pause_s=_INDEX_REST_S)
+        await erase_gone(database, within_s=float("inf"), pause_s=_INDEX_REST_S)
         await asyncio.sleep(_INDEX_EVERY_S)

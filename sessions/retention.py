@@ -32,6 +32,8 @@ ARCHIVED = "archived: nobody used it for long"
 """The reason of a session that a rule ended."""
 
 MAX_SIZED = 500
+_ERASING_S = 2.0
+"""A person may wait for it."""
 _DAY_MS = 86_400_000
 
 
@@ -126,7 +128,10 @@ class Retention:
         async with self._applying:
             self._needed = set() if archive else await stored.conversations_to_branch_from(self._db)
             carry_out = self._archive if archive else self._delete
-            return [each for each in due if await self._done(each, carry_out)]
+            removed = [each for each in due if await self._done(each, carry_out)]
+        if removed and not archive:
+            await self._erase()
+        return removed
 
     async def purge(self, session: Session) -> None:
         """Delete an ended session now. Raises `IllegalMove`, `NotRemoved` or `BranchUnmerged`."""
@@ -136,9 +141,7 @@ class Retention:
             self._needed = await stored.conversations_to_branch_from(self._db)
             if not await self._delete(session):
                 raise NotRemoved
-        from sessions.rows.search import drop_gone
-
-        await drop_gone(self._db)
+        await self._erase()
 
     async def restore(self, session: Session, *, channel_id: str, key: str | None) -> None:
         """Restore an ended session as a parked one. Its next prompt wakes it.
@@ -209,6 +212,17 @@ class Retention:
             await remove_ended_hosts(await self._load(session_id))
         except (SessionError, StorageError) as error:
             log.warning("hosts not removed", extra={"session": session_id, "why": str(error)})
+
+    async def _erase(self) -> None:
+        """Erase the texts of deleted sessions from the index and the files. The upkeep does the rest."""
+        from sessions.rows.search import drop_gone, erase_gone
+
+        try:
+            await drop_gone(self._db)
+            await erase_gone(self._db, within_s=_ERASING_S)
+            await self._db.empty_wal()
+        except StorageError as error:
+            log.warning("not erased yet", extra={"why": str(error)})
 
     async def _archive(self, session: Session) -> bool:
         if session.snapshot.holds_slot or session.snapshot.queue:

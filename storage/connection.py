@@ -61,6 +61,8 @@ def writing(path: Path, synchronous: Synchronous) -> ThreadedConnection:
             # SQLite keeps this setting per connection, not in the file.
             connection.execute("PRAGMA foreign_keys = ON")
             connection.execute(f"PRAGMA synchronous = {synchronous}")
+            # Overwrite deleted rows. Debian's SQLite does so by itself, others leave the texts in the file.
+            connection.execute("PRAGMA secure_delete = ON")
             connection.execute(f"PRAGMA journal_size_limit = {WAL_KEEP_BYTES}")
         except BaseException:
             connection.close()

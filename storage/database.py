@@ -147,6 +147,16 @@ class Database:
         except OSError as error:
             raise StorageError(f"The copy could not be made: {error.strerror}.") from error
 
+    async def empty_wal(self) -> bool:
+        """Empty the WAL file, which still holds what was deleted. False if a long query is in the way."""
+        async with self._readers.paused(_CHECKPOINT_PAUSE_S) as quiet:
+            if quiet:
+                try:
+                    await self._connection.run(_checkpoint)
+                except sqlite3.Error as error:
+                    raise translate(error) from error
+        return quiet
+
     async def _shorten_wal(self) -> None:
         """Restart a large WAL file. SQLite cannot do so by itself while readers overlap."""
         try:

@@ -17,6 +17,10 @@ _BATCH_S = 0.03
 """Other changes wait while the index grows: a step shall take no longer than this."""
 _MOST_TURNS = 200
 _GONE_AT_ONCE = 50
+_MERGED_PAGES = 64
+"""Merging so many takes about 10 ms."""
+_TO_ERASE = 0
+"""In `search_gone`: the index still holds parts of what was taken out. No turn has this number."""
 
 _FILL = """
 INSERT INTO search_texts (rowid, text)
@@ -156,14 +160,44 @@ async def fill_index(db: Database, *, within_s: float, pause_s: float = 0.0) -> 
 
 
 async def drop_gone(db: Database, *, pause_s: float = 0.0) -> None:
-    """Take the texts of deleted turns out of the index. No search finds them meanwhile."""
-    while gone := await db.read("SELECT number FROM search_gone LIMIT ?", (_GONE_AT_ONCE,)):
+    """Take the texts of deleted turns out of the index. No search finds them meanwhile.
+
+    Their parts of words stay in the files until `erase_gone` is done.
+    """
+    while gone := await db.read("SELECT number FROM search_gone WHERE number <> 0 LIMIT ?", (_GONE_AT_ONCE,)):
         numbers = [int(str(row[0])) for row in gone]
         places = [(number << 20, (number << 20) + 0xFFFFF) for number in numbers]
         await db.write(
             [
                 BulkStatement("DELETE FROM search_texts WHERE rowid BETWEEN ? AND ?", places),
                 BulkStatement("DELETE FROM search_gone WHERE number = ?", [(number,) for number in numbers]),
+                Statement(f"INSERT OR IGNORE INTO search_gone VALUES ({_TO_ERASE})"),  # noqa: S608 (ours)
             ]
         )
         await asyncio.sleep(pause_s)
+
+
+async def erase_gone(db: Database, *, within_s: float, pause_s: float = 0.0) -> None:
+    """Erase from the files what `drop_gone` took out of the index; does nothing if nothing was.
+
+    FTS5 only notes a deletion, and keeps the parts of words with their places until its segments are merged:
+    the text could be put together again. Merging takes 35 ms of CPU a megabyte. After `within_s` seconds the
+    rest is left to the next call.
+    """
+    until, pages = monotonic() + within_s, -_MERGED_PAGES
+    is_due = f"SELECT 1 FROM search_gone WHERE number = {_TO_ERASE}"  # noqa: S608 (ours)
+    if not await db.read(is_due):
+        return
+    # The record that lists the segments changes with each step but the last.
+    segments: Sequence[Row] = ()
+    while (now := await db.read("SELECT block FROM search_texts_data WHERE id = 10")) != segments:
+        if monotonic() > until:
+            return
+        segments = now
+        await db.write(
+            [Statement("INSERT INTO search_texts (search_texts, rank) VALUES ('merge', ?)", (pages,))]
+        )
+        pages = _MERGED_PAGES  # below 0 it begins to merge everything, above it goes on
+        await asyncio.sleep(pause_s)
+    if await db.empty_wal():
+        await db.write([Statement(f"DELETE FROM search_gone WHERE number = {_TO_ERASE}")])  # noqa: S608 (ours)

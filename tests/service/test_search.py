@@ -12,7 +12,7 @@ from service.session_list import read_page
 from sessions.model import Lifecycle, SessionId, ShareLevel, Text, ToolCall, ToolOutput, TurnId
 from sessions.retention_rows import delete_session
 from sessions.rows import insert_block, insert_session, upsert_share
-from sessions.rows.search import drop_gone, fill_index
+from sessions.rows.search import drop_gone, erase_gone, fill_index
 from sessions.state import Snapshot
 from storage import Database, Statement
 from tests.sessions.running_core import ADMIN, RunningCore, running_core
@@ -152,6 +152,7 @@ async def test_a_deleted_session_leaves_nothing_in_the_index(core: RunningCore) 
     await core.db.write([turn("t-next", "kept", "other")])
     assert await found(core, "needle") == [("t-kept", 2), ("t-kept", 1), ("t-kept", 0), ("t-kept", None)]
     await drop_gone(core.db)
+    await erase_gone(core.db, within_s=60)
     assert await core.db.read("SELECT count(*) FROM search_gone") == [(0,)]
     assert await core.db.read("SELECT count(*) FROM search_texts") == [(5,)]
     assert await core.db.read("SELECT count(*) FROM search_turns") == [(2,)]

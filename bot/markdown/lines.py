@@ -27,7 +27,8 @@ _BLOCK_TAG = r"(?i:table|h[1-6]|hr|ul|ol|dl|pre|blockquote)"
 # Beginnings of lines of any kind so far, and of lines whose kind only the whole line tells.
 _HALF = re.compile(
     r"(?:\d{1,9}[.)]?)?[-+*_#>|`~=.)\s\[\]xX]*\Z|\||`{3}|~{3}"
-    rf"|\$\$?\Z|\\\[?\Z|<(?:!-|!?\Z|(?i:t|ta|tab|tabl|h)\Z|{_BLOCK_TAG}(?:\Z|[ \t>/]))"
+    r"|\$\$?\Z|\\\[?\Z|\\b[a-z]{0,4}(?:\{[A-Za-z]{0,9}\*?\}?[ \t]*)?\Z"
+    rf"|<(?:!-|!?\Z|(?i:t|ta|tab|tabl|h)\Z|{_BLOCK_TAG}(?:\Z|[ \t>/]))"
     r"|\[!?[A-Za-z]{0,12}\]?\Z|\[(?!\^)[^\[\]]{1,100}\]:"
 )
 _KNOWN_WHOLE = re.compile(
@@ -36,6 +37,8 @@ _KNOWN_WHOLE = re.compile(
 )
 FORMULA_END = "\\]"
 _FORMULA = {"$$": "$$", "\\[": FORMULA_END}
+_ENVIRONMENTS = "align|alignat|aligned|array|cases|equation|eqnarray|gather|multline|split|[bpvBV]?matrix"
+_ENVIRONMENT = re.compile(rf"\\begin(\{{(?:{_ENVIRONMENTS})\*?\}})[ \t]*\Z")
 _UNDERLINE = re.compile(r"(?:(=)=*|--+)[ \t]*\Z")
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", ",", "。", "！", "？", "：")
 _ALERT_SIGNS = {
@@ -45,6 +48,7 @@ _ALERT_SIGNS = {
     "success": "✅", "question": "❓", "example": "📝", "quote": "💬", "todo": "☐", "summary": "📋",
 }  # fmt: skip
 _ALERT = re.compile(rf"\[!({'|'.join(_ALERT_SIGNS)})\][ \t]*([^\n]{{0,200}})\Z", re.IGNORECASE)
+_ALERT_BEGINS = re.compile(r"[ ]{0,3}>[ \t>]{0,20}(?:\Z|\[(?:\Z|!))")
 _DETAILS = re.compile(r"</?details(?:\s[^<>]{0,100})?>[ \t]*", re.IGNORECASE)
 
 
@@ -126,7 +130,8 @@ def read(line: str) -> Line:
 
 def is_half(line: str) -> bool:
     """Say whether the beginning `line` of a longer line is too short to be shown: its kind is open."""
-    return _HALF.match(_content(unquoted(line)[1])) is not None
+    content = _content(unquoted(line)[1])
+    return _HALF.match(content) is not None or _ALERT_BEGINS.match(content) is not None
 
 
 def is_certain(line: str) -> bool:
@@ -137,6 +142,8 @@ def is_certain(line: str) -> bool:
     content = _content(bare)
     if len(content) > LONGEST:
         return True
+    if len(content) <= LONGEST_HEAD and _ALERT_BEGINS.match(content):
+        return False
     return _HALF.match(content) is None and _KNOWN_WHOLE.match(bare) is None
 
 
@@ -171,12 +178,18 @@ def alert(content: str) -> str:
     return f"{_ALERT_SIGNS[kind]} {kind.capitalize()}" + (f": {title}" if title else "")
 
 
+def alert_in_item(content: str) -> str:
+    """Return the title of the alert that begins a list's item; "" for no alert, and in a very long line."""
+    quoted, inner = unquoted(content)
+    return alert(inner) if quoted and len(content) <= LONGEST_HEAD else ""
+
+
 def ends_fence(line: str, run: str) -> bool:
     """Say whether `line` ends the fence that `run` began."""
     text = line.strip(" \t")
     if text[:1] != run[0]:
         return False
-    if run == FORMULA_END:
+    if run[0] == "\\":
         return text == run
     return len(line) <= LONGEST and len(text) >= len(run) and not text.strip(run[0])
 
@@ -203,6 +216,8 @@ def _special(bare: str, indent: int) -> Line | None:
         return Rule()
     elif bare[0] in "$\\" and (formula := _FORMULA.get(bare.rstrip(" \t"))):
         return Fence(formula, indent, "latex", "")
+    elif bare[0] == "\\" and (environment := _ENVIRONMENT.match(bare)):
+        return Fence(f"\\end{environment[1]}", indent, "latex", "")
     return None
 
 

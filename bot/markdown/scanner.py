@@ -196,6 +196,8 @@ class Scanner:
         inner = lines.read(item.content)
         if isinstance(inner, Fence):
             self._begin_fence(msgspec.structs.replace(inner, indent=item.width))
+        elif words := lines.alert_in_item(item.content):
+            self.packer.extend(bold(words))
         else:
             self._grow(item.content)
 

@@ -37,6 +37,7 @@ _LINES = (
 <table>|<tr><td>c</td>|</table> t|<table><td>x</table>
 <ul>|<li>i</li></ul>|<h2>h</h2>|<pre>|</pre>|<hr>|<blockquote>q</blockquote>|<ol><li>
 <!-- open|-->|$$|\\[|\\]|> [!NOTE]|Title
+- > [!TIP] a|\\begin{align}|\\end{align}
 """.strip("\n")
     .replace("\n", "|")
     .split("|")

@@ -139,6 +139,14 @@ FINISHED = {
         "> [!danger] Mind\n> x\n\n> [!SUCCESS]+\n> y\n\n> [!Bug]",
         "> **🛑 Danger: Mind**\n> x\n\n> **✅ Success**\n> y\n\n> **🐞 Bug**",
     ),
+    "an alert in a list": (
+        "- > [!TIP]\n  > Use *it*\n- > b\n1. > [!note] Mine",
+        "- **💡 Tip**\n> Use *it*\n- > b\n1. **ℹ️ Note: Mine**",
+    ),
+    "formulas of LaTeX": (
+        "so\n\\begin{align*}\na_1 &= b_1\n\\end{align*}\nand \\begin{align}\n\\begin{it}",
+        "so\n```latex\na_1 &= b_1\n```\nand \\begin{align}\n\\begin{it}",
+    ),
     "badges": ("[![build](https://img.x/a.svg)](https://ci.x/r)", "[build](https://ci.x/r)"),
     "formulas": (
         r"$\alpha_1 * x$, \(a_b*c\), \[\frac{a}{b}\], $$x_1$$",
@@ -265,6 +273,8 @@ GROWING = {
     "an open formula is code": ("so \\(x_1 +", "so `\\(x_1 +`"),
     "a heading before the line below it is text": ("Title", "Title"),
     "half an alert is hidden": ("> [!WAR", ""),
+    "half an alert in a list is hidden": ("a\n- > [!WAR", "a"),
+    "half a formula of LaTeX is hidden": ("a\n\\begin{al", "a"),
     "a head without outer pipes is text": ("a | b\n", "a | b"),
     "half a terminal sequence is hidden": ("a\x1b[3", "a"),
 }

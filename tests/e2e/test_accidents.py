@@ -193,6 +193,7 @@ def test_joined_chat_and_owner_share_one_session_and_status_tells(house: House) 
 
 
 def test_status_of_the_real_bridge_points_to_a_demo_that_runs(house: House) -> None:
+    house.data.mkdir()
     (house.data / "sessions.db").touch()
     with house.core(DATA_DIR=str(house.data / "demo")):
         told = house.run("status")

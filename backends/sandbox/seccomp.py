@@ -35,6 +35,11 @@ _OF_OTHERS = {
     "setpriority": 1,
     "ioprio_set": 1,
 }
+# Nor of these: the machine's programs of this user find each other's memory by its number.
+_OF_MACHINE = (
+    *("shmget", "shmat", "shmctl", "semget", "semop", "semtimedop", "semctl"),
+    *("msgget", "msgsnd", "msgrcv", "msgctl"),
+)
 # Only these take hold of a process that does not want it: debuggers that start their program go another way.
 _PTRACE_ATTACH, _PTRACE_SEIZE = 16, 0x4206
 # Callers take ENOSYS for an old kernel and go another way: libuv does without io_uring, glibc uses `clone`. A
@@ -82,6 +87,17 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             "sched_setattr": 314,
             "setpriority": 141,
             "ioprio_set": 251,
+            "shmget": 29,
+            "shmat": 30,
+            "shmctl": 31,
+            "semget": 64,
+            "semop": 65,
+            "semtimedop": 220,
+            "semctl": 66,
+            "msgget": 68,
+            "msgsnd": 69,
+            "msgrcv": 70,
+            "msgctl": 71,
         },
     ),
     "aarch64": Architecture(
@@ -107,6 +123,17 @@ ARCHITECTURES: Mapping[str, Architecture] = {
             "sched_setattr": 274,
             "setpriority": 140,
             "ioprio_set": 30,
+            "shmget": 194,
+            "shmat": 196,
+            "shmctl": 195,
+            "semget": 190,
+            "semop": 193,
+            "semtimedop": 192,
+            "semctl": 191,
+            "msgget": 186,
+            "msgsnd": 189,
+            "msgrcv": 188,
+            "msgctl": 187,
         },
     ),
 }
@@ -152,7 +179,8 @@ def filter_program(machine: str, *, shares_processes: bool) -> bytes | None:
 
     `shares_processes`: for a mechanism that shows the machine's files and processes. Then no socket can be made
     that could reach a path of the file system; pairs (`socketpair`) can. Limits and priorities of another
-    process cannot be set: with them, a program could end the bridge.
+    process cannot be set: with them, a program could end the bridge. System V's shared memory, semaphores and
+    queues are missing.
     """
     architecture = ARCHITECTURES.get(machine)
     if architecture is None:
@@ -160,15 +188,16 @@ def filter_program(machine: str, *, shares_processes: bool) -> bytes | None:
     numbers = architecture.numbers
     families: tuple[int, ...] = (_AF_INET, _AF_INET6, _AF_NETLINK)
     of_others: Mapping[str, int] = {}
+    absent: tuple[str, ...] = _ABSENT
     if shares_processes:
-        of_others = _OF_OTHERS
+        of_others, absent = _OF_OTHERS, (*_ABSENT, *_OF_MACHINE)
     else:
         families = (_AF_UNIX, *families)
     return assemble(
         architecture,
         [
             *(Refused(numbers[name], errno.EPERM) for name in _REFUSED),
-            *(Refused(numbers[name], errno.ENOSYS) for name in _ABSENT),
+            *(Refused(numbers[name], errno.ENOSYS) for name in absent),
             RefusedWithValues(numbers["ioctl"], 1, (_TIOCSTI, _TIOCLINUX)),
             RefusedWithValues(numbers["ptrace"], 0, (_PTRACE_ATTACH, _PTRACE_SEIZE)),
             RefusedWithBits(numbers["clone"], _CLONE_NEWUSER),

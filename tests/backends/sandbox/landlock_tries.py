@@ -1,8 +1,10 @@
 """Tries from inside of a Landlock sandbox; prints a word for each as JSON: `done`, or the error's name.
 
-Arguments: a granted directory, a forbidden one, the pid of a process outside, a name in the abstract namespace.
+Arguments: a granted directory, a forbidden one, the pid of a process outside, a name in the abstract namespace,
+the number of a piece of shared memory.
 """
 
+import ctypes
 import errno
 import json
 import os
@@ -59,6 +61,13 @@ def found(is_there: object) -> None:
         raise FileNotFoundError(errno.ENOENT, "")
 
 
+def shared_memory_of_others(number: int) -> None:
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.shmat.restype = ctypes.c_void_p
+    if libc.shmat(number, None, 0o10000) == ctypes.c_void_p(-1).value:
+        raise OSError(ctypes.get_errno(), "")
+
+
 TRIES: dict[str, Callable[[], object]] = {
     "read inside": (granted / "given").read_text,
     "write inside": lambda: (granted / "new").write_text("x"),
@@ -90,6 +99,7 @@ TRIES: dict[str, Callable[[], object]] = {
     "own speed": lambda: os.nice(1),
     "environment of others": lambda: found(Path(f"/proc/{outside}/environ").read_bytes()),
     "memory of others": lambda: os.open(f"/proc/{outside}/mem", os.O_RDWR),
+    "shared memory of others": lambda: shared_memory_of_others(int(sys.argv[5])),
     "directory of others": lambda: list(Path(f"/proc/{outside}/cwd/").iterdir()),
     "own process": Path("/proc/self/status").read_text,
     "terminals of others": lambda: list(Path("/dev/pts").iterdir()),

@@ -74,6 +74,11 @@ OF_OTHERS = {
     "ioprio_set": 1,
 }
 """Calls that change another process, each with the argument that names it."""
+OF_MACHINE = {
+    *("shmget", "shmat", "shmctl", "semget", "semop", "semtimedop", "semctl"),
+    *("msgget", "msgsnd", "msgrcv", "msgctl"),
+}
+"""Calls that reach objects of the machine, which programs of one user share."""
 HEADERS = {
     "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
     "aarch64": Path("/usr/include/asm-generic/unistd.h"),
@@ -96,7 +101,7 @@ def test_each_call_is_decided_as_the_table_says(machine: str, shares_processes: 
     architecture = ARCHITECTURES[machine]
     program = filter_program(machine, shares_processes=shares_processes)
     assert program is not None
-    assert set(architecture.numbers) == TABLE.keys() | OF_OTHERS.keys()
+    assert set(architecture.numbers) == TABLE.keys() | OF_OTHERS.keys() | OF_MACHINE
 
     def decided(number: int, *arguments: int) -> int:
         return verdict(program, architecture.audit, number, *arguments)
@@ -110,6 +115,8 @@ def test_each_call_is_decided_as_the_table_says(machine: str, shares_processes: 
         for process, expected in ((0, ALLOWED), (7, errno.EPERM if shares_processes else ALLOWED)):
             arguments = (3, process) if at else (process, 3)
             assert decided(architecture.numbers[name], *arguments) == expected, name
+    for name in OF_MACHINE:
+        assert decided(architecture.numbers[name]) == (errno.ENOSYS if shares_processes else ALLOWED), name
     named = set(architecture.numbers.values())
     assert {decided(number, NEWUSER, 0x5412) for number in range(600) if number not in named} == {ALLOWED}
     for other in ARCHITECTURES.values():
@@ -149,6 +156,8 @@ def harmless_calls() -> list[tuple[str, list[int], int]]:
         ("io_uring_enter", [-1, 0, 0, 0, 0, 0], errno.ENOSYS),
         ("io_uring_register", [-1, 0, 0, 0], errno.ENOSYS),
         ("clone3", [0, 0], errno.ENOSYS),
+        ("shmat", [-1, 0, 0], errno.ENOSYS),
+        ("msgrcv", [-1, 0, 0, 0, 0], errno.ENOSYS),
         ("ioctl", [-1, 0x5412, 0], errno.EPERM),
         ("ioctl", [-1, 0x541C + HIGH, 0], errno.EPERM),
         ("clone", [NEWUSER | 0x200, 0, 0, 0, 0], errno.EPERM),  # with shared directories: EINVAL

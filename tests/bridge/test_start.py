@@ -45,7 +45,7 @@ ROOMS_USED_LATER = {"archives", "mcp_server", "web", "workflows"}
 @pytest.mark.parametrize(
     ("kind", "more", "also_never", "at_most"),
     [
-        pytest.param("BOT", _BOT, set[str](), 879, id="bot"),
+        pytest.param("BOT", _BOT, set[str](), 884, id="bot"),
         pytest.param("CHAT", "import console.once", {"aiohttp", "discord"}, 514, id="chat_once"),
     ],
 )

@@ -128,3 +128,31 @@ def test_a_deleted_session_leaves_what_it_was_audited_for(tmp_path: Path) -> Non
         )
         connection.execute("DELETE FROM sessions")
         assert connection.execute("SELECT count(*) FROM audit").fetchone() == (1,)
+
+
+async def test_what_the_discord_face_noted_about_a_session_goes_with_it(tmp_path: Path) -> None:
+    ask = (
+        "INSERT INTO asks (id, session_id, host, request_id, kind, body, status, opened_ms)"
+        " VALUES ('a', 's', 1, 'r', 'question', '{}', 'open', 0)"
+    )
+    names = (
+        "prompt:7",
+        "prompt:8",
+        "picked:a",
+        "picked:b",
+        "asides:s",
+        "history:s",
+        "alternative:t",
+        "channel:s",
+    )
+    async with Database.open(tmp_path / "sessions.db", schema()) as db:
+        await db.write([Statement(each) for each in (SESSION, TURN, ask)])
+        await db.write([Statement("UPDATE turns SET origin = 'discord:message:7'")])
+        await db.write([Statement("INSERT INTO face_facts VALUES (?, 'words')", (each,)) for each in names])
+        await db.write(
+            [Statement("INSERT INTO controls VALUES (?, 'stop', ?, '', '')", (each, each)) for each in "su"]
+        )
+        await db.write([Statement("DELETE FROM sessions")])
+        left = await db.read("SELECT name FROM face_facts ORDER BY name")
+        assert list(left) == [("channel:s",), ("picked:b",), ("prompt:8",)]
+        assert list(await db.read("SELECT key FROM controls")) == [("u",)]

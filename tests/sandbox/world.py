@@ -17,8 +17,9 @@ from bridge.sandbox_network import NetworkRules, SandboxNetwork
 from bridge.sandboxing import Sandboxing, arrange
 from bridge.settings import Settings
 from bridge.settings_loading import settings_from
+from sessions.session import Session
 from tests.fakes.cli_home import make_cli_home
-from tests.sessions.running_core import CoreParts, RunningCore, running_core
+from tests.sessions.running_core import CoreParts, RunningCore, reached, running_core
 
 
 def settings_for(directory: Path, **written: str) -> Settings:
@@ -53,6 +54,14 @@ async def sandboxed_core(
     changes = {"workspace_root": directory / "workspaces", **(policy or {})}
     async with running_core(directory / "core", parts, **changes) as core, network.of(core):
         yield core
+
+
+async def measured(session: Session, *, beyond: int = 0) -> int:
+    """Wait until Claude has told how full its context is: no request after the turn is open then.
+
+    A host that a test freezes earlier holds the next prompt up until that request is given up.
+    """
+    return (await reached(session, lambda now: now.context_used > beyond)).context_used
 
 
 class _Network:

@@ -18,7 +18,7 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
     """The best of some rounds of each, in turns: both are met by whatever else the machine does."""
     plain, ours = 0.0, 0.0
     commits, bare = 0.0, 0.0
-    for number in range(4 if short else 8):
+    for number in range(2 if short else 8):
         plain = max(plain, plain_rows_per_s(directory / f"plain-{number}.db"))
         rows_per_s, _ = await writer_rows_per_s(directory / f"ours-{number}.db")
         ours = max(ours, rows_per_s)

@@ -71,9 +71,9 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
 
 
 async def measure_many(directory: Path, *, short: bool) -> list[Figure]:
-    """A thousand writing sessions (short: 300). Takes some 25 s, short some 12 s."""
-    count = 300 if short else MANY
-    load = Load((3 if short else 10) * RATE, at_once=2)
+    """A thousand writing sessions (short: 100). Takes some 25 s, short some 6 s."""
+    count = 100 if short else MANY
+    load = Load((2 if short else 10) * RATE, at_once=2)
     naive_us = await immediate_json(logs_in(directory / "naive"), Load((2 if short else 5) * RATE))
     async with crowd(directory / "many", count, working=True), attached(directory / "many", count) as manager:
         many = await play(manager, logs_of(directory / "many"), load)

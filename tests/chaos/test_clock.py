@@ -16,7 +16,7 @@ from tests.sessions.running_core import CoreParts, RunningCore, running_core
 
 HOUR_S = 3600.0
 DAY_S = 24 * HOUR_S
-JUMPS = (HOUR_S, -HOUR_S, DAY_S, -DAY_S)
+JUMPS = (*(pytest.param(each, marks=pytest.mark.soak) for each in (HOUR_S, -HOUR_S)), DAY_S, -DAY_S)
 TIMEOUT_S = 600.0
 SILENCE_S = 1000.0
 

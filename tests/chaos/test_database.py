@@ -82,7 +82,7 @@ async def fail_at_each(root: Path, numbers: list[int]) -> None:
 
 @pytest.mark.timeout(300)
 async def test_a_write_that_fails_loses_nothing_and_does_not_end_the_bot(tmp_path: Path) -> None:
-    await fail_at_each(tmp_path / "w", [1, 2, 5, 40])
+    await fail_at_each(tmp_path / "w", [1, 5, 40])
 
 
 @pytest.mark.soak

@@ -141,7 +141,7 @@ async def test_an_open_ask_is_answered_after_a_part_of_its_host_was_killed(
 # --- 4: tmux ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sessions", [6, pytest.param(20, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("sessions", [3, pytest.param(20, marks=pytest.mark.soak)])
 async def test_no_session_is_lost_when_the_tmux_server_is_killed(tmp_path: Path, sessions: int) -> None:
     async with world(tmp_path / "w") as made:
         crowd = Crowd(made, 4, sessions, menu=(GATED.format(gate="g"),), most=1)

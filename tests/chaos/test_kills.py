@@ -69,8 +69,8 @@ async def die_at_each_point(root: Path, *, times: int) -> None:
 
 
 @pytest.mark.timeout(300)
-async def test_twenty_kills_at_random_moments_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
-    await random_kills(tmp_path / "w", sessions=4, kills=20)
+async def test_eight_kills_at_random_moments_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
+    await random_kills(tmp_path / "w", sessions=4, kills=8)
 
 
 @pytest.mark.timeout(300)

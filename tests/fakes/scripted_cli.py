@@ -19,17 +19,16 @@ Faults at the start: `<config>/scripted-start` holds one a line (`exit N`, `hang
 # pathlib would be a good part of the start-up time
 # ruff: noqa: PTH100, PTH120
 
-import json
 import os
-import signal
 import sys
 
 # Run as a program, with `-S -E`: nothing but the standard library is on the path.
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 
+from tests.fakes.scripted import quick_json as json
 from tests.fakes.scripted.faults import start_fault
 from tests.fakes.scripted.process import ScriptedCli
-from tests.fakes.scripted.words import VERSION, fail
+from tests.fakes.scripted.words import VERSION, fail, signal
 
 
 def read_flags(argv: list[str]) -> dict[str, str]:

@@ -1,17 +1,19 @@
 """Shell commands that the scripted CLI runs for its tools."""
 
-import os
-import signal
-from collections.abc import Generator
-from typing import TYPE_CHECKING
+from __future__ import annotations
 
-from tests.fakes.scripted.words import Interrupted, Wait
+import os
+from _collections_abc import Generator
+
+from tests.fakes.scripted.words import Interrupted, Wait, signal
+
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
     from subprocess import Popen
 
 
-def run_command(command: str, children: "list[Popen[bytes]]") -> Generator[Wait, None, tuple[str, bool]]:
+def run_command(command: str, children: list[Popen[bytes]]) -> Generator[Wait, None, tuple[str, bool]]:
     """Run `command` to its end; return its output, and whether it failed. An interrupt kills it."""
     import tempfile
 
@@ -27,7 +29,7 @@ def run_command(command: str, children: "list[Popen[bytes]]") -> Generator[Wait,
         return output.read().decode(errors="replace").strip(), child.returncode != 0
 
 
-def spawn(command: str, output: int | None, children: "list[Popen[bytes]]") -> "Popen[bytes]":
+def spawn(command: str, output: int | None, children: list[Popen[bytes]]) -> Popen[bytes]:
     """Start `command` in a session of its own, and list it in `children`."""
     import subprocess
 

@@ -3,12 +3,13 @@
 # pathlib would be a good part of the start-up time
 # ruff: noqa: PTH103, PTH110, PTH120, PTH123
 
-import os
-import signal
-import sys
-from collections.abc import Iterator
+from __future__ import annotations
 
-from tests.fakes.scripted.words import Wait, number, write_all
+import os
+import sys
+from _collections_abc import Iterator
+
+from tests.fakes.scripted.words import Wait, number, signal, write_all
 
 
 def at_gate(path: str) -> Iterator[Wait]:

@@ -3,12 +3,17 @@
 # pathlib would be a good part of the start-up time
 # ruff: noqa: PTH103, PTH105, PTH109, PTH123
 
-import json
-import os
-from typing import Any
+from __future__ import annotations
 
+import os
+
+from tests.fakes.scripted import quick_json as json
 from tests.fakes.scripted.transcript import Transcript
 from tests.fakes.scripted.words import Row, new_uuid, write_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Printer:
@@ -90,5 +95,5 @@ class Printer:
         os.makedirs(f"{self.config}/sessions", exist_ok=True)
         path = f"{self.config}/sessions/{os.getpid()}.json"
         with open(f"{path}.tmp", "w") as file:
-            json.dump({**entry, "procStart": start, "status": status}, file)
+            file.write(json.dumps({**entry, "procStart": start, "status": status}))
         os.replace(f"{path}.tmp", path)

@@ -3,13 +3,12 @@
 # pathlib would be a good part of the start-up time
 # ruff: noqa: PTH108, PTH109, PTH111
 
-import json
+from __future__ import annotations
+
 import os
 import select
-import signal
-from contextlib import suppress
-from typing import TYPE_CHECKING, NoReturn
 
+from tests.fakes.scripted import quick_json as json
 from tests.fakes.scripted.printer import Printer
 from tests.fakes.scripted.reply import Reply
 from tests.fakes.scripted.transcript import Transcript
@@ -24,11 +23,14 @@ from tests.fakes.scripted.words import (
     fail,
     new_uuid,
     rule_content,
+    signal,
     write_all,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from subprocess import Popen
+    from typing import NoReturn
 
 
 class ScriptedCli(Printer):
@@ -85,13 +87,17 @@ class ScriptedCli(Printer):
 
     def leave(self, code: int) -> NoReturn:
         if self.transcript.existed or self.transcript.chain:
-            with suppress(OSError):
+            try:  # noqa: SIM105 (contextlib is slow to load)
                 self.transcript.append({"type": "cost-state", "totalCostUSD": self.cost})
+            except OSError:
+                pass
         for child in self.children:
             if child.poll() is None:
                 os.killpg(child.pid, signal.SIGKILL)
-        with suppress(OSError):
+        try:  # noqa: SIM105
             os.unlink(f"{self.config}/sessions/{os.getpid()}.json")
+        except OSError:
+            pass
         os._exit(code)
 
     # --- input --------------------------------------------------------------------------------------------

@@ -3,14 +3,14 @@
 # pathlib would be a good part of the start-up time
 # ruff: noqa: PTH123
 
-import binascii
-import json
-import os
-import re
-import time
-from collections.abc import Generator
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+import binascii
+import os
+import time
+from _collections_abc import Generator
+
+from tests.fakes.scripted import quick_json as json
 from tests.fakes.scripted.commands import run_command, spawn
 from tests.fakes.scripted.faults import at_gate, fault
 from tests.fakes.scripted.words import (
@@ -26,18 +26,22 @@ from tests.fakes.scripted.words import (
     now,
     number,
     parse,
+    pieces,
     tool_input,
     write_all,
 )
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from tests.fakes.scripted.process import ScriptedCli
 
 
 class Reply:
     """The reply to one prompt: API messages of blocks, tool calls between them, a result."""
 
-    def __init__(self, cli: "ScriptedCli", prompt: str, lines: list[Row]) -> None:
+    def __init__(self, cli: ScriptedCli, prompt: str, lines: list[Row]) -> None:
         self.cli = cli
         self.prompt = prompt
         self.lines = lines
@@ -120,7 +124,7 @@ class Reply:
             text, self.report = f"DEMO: {self.report}" + ("\n\n" if self.report and text else "") + text, ""
         elif line <= 1:
             text = f"\n\n{text}"
-        for piece in re.findall(r"\A\s+|\S+\s*", text) if not line and len(text) < 10000 else [text]:
+        for piece in pieces(text) if not line and len(text) < 10000 else [text]:
             if self.pace_s:
                 deadline = time.monotonic() + self.pace_s
                 yield (lambda until=deadline: time.monotonic() >= until), True  # type: ignore[misc]  # a bound default
@@ -327,6 +331,8 @@ class Reply:
     def error(self, argument: str) -> Generator[Wait, None, bool]:
         """Fail as asked; whether the turn has ended by it."""
         what, _, rest = argument.partition(" ")
+        import re  # only errors need it
+
         facts = dict(re.findall(r"(after|times)=(\d+)", rest))
         limit = 0 if what == "400" else int(os.environ.get("CLAUDE_CODE_MAX_RETRIES", "3"))
         times = int(facts.get("times", 0)) or limit + 1

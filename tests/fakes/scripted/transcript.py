@@ -3,12 +3,16 @@
 # pathlib would be a good part of the start-up time
 # ruff: noqa: PTH103, PTH109, PTH110, PTH112, PTH120, PTH123, PTH208
 
-import json
-import os
-import re
-from typing import Any
+from __future__ import annotations
 
+import os
+
+from tests.fakes.scripted import quick_json as json
 from tests.fakes.scripted.words import VERSION, Row, now
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class Transcript:
@@ -19,7 +23,7 @@ class Transcript:
     """
 
     def __init__(self, config: str, session_id: str) -> None:
-        folder = re.sub(r"[^A-Za-z0-9]", "-", os.getcwd())
+        folder = "".join(each if each.isascii() and each.isalnum() else "-" for each in os.getcwd())
         self.session_id = session_id
         self.path = find_transcript(config, session_id) or f"{config}/projects/{folder}/{session_id}.jsonl"
         self.chain: list[Row] = []

@@ -1,15 +1,22 @@
 """Shared parts of the scripted CLI: constants, directives, bytes on stdout, the end with a sentence."""
 
+from __future__ import annotations
+
 import errno
-import json
 import os
-import re
 import sys
 import time
-from collections.abc import Callable, Generator
-from typing import Any, NoReturn
+from _collections_abc import Callable, Generator
 
-Row = dict[str, Any]
+from tests.fakes.scripted import quick_json as json
+
+TYPE_CHECKING = False  # `typing`, `re`, `enum` and `collections` would take more than half of a start
+if TYPE_CHECKING:
+    from typing import Any, NoReturn
+
+signal: Any = __import__("_signal")  # the module `signal` makes enums
+
+Row = dict[str, "Any"]
 Ready = Callable[[], bool]
 # What a turn waits for, and whether only looking again tells (else the next input line may change it).
 Wait = tuple[Ready, bool]
@@ -23,7 +30,8 @@ SCREENSHOT_TOOL = "mcp__browser__take_screenshot"
 HARMLESS = {"cat", "date", "echo", "false", "ls", "pwd", "sleep", "true", "until"}
 TOOLS = ["AskUserQuestion", "Bash", "Edit", "EnterPlanMode", "ExitPlanMode", "Read", "Task", "Write"]
 ERRORS = {401: "authentication_failed", 429: "rate_limit", 500: "server_error", 529: "overloaded"}
-_DIRECTIVE = re.compile(r"(?:(?<=\s)|^)((?:demo|cli):[a-z-]+)([^\n]*?)(?=(?<!\s)\s++(?:demo|cli):[a-z]|\n|$)")
+_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyz")
+_BEGINNINGS = ("demo:", "cli:")
 
 
 class Interrupted(Exception):
@@ -56,31 +64,73 @@ def fail(sentence: str) -> NoReturn:
 
 
 def parse(text: str) -> list[Step]:
-    steps, position = [], 0
-    while match := _DIRECTIVE.search(text, position):
-        position, argument = match.end(), match[2].strip()
-        head = argument.split(" ", 1)[0] + " " if match[1] == "demo:write" else ""
-        opened = text.find("{", match.start(2), match.end()) if argument.startswith(f"{head}{{") else -1
-        if opened >= 0 and (end := _closing_brace(text, opened)):
-            outside = 0 if match[1] == "demo:elicit" else 1  # its argument is JSON
-            argument, position = head + text[opened + outside : end - outside], end
-        steps.append((match[1], argument))
+    steps: list[Step] = []
+    position = _next_directive(text, 0)
+    while position >= 0:
+        begun = _end_of_word(text, position)
+        word = text[position:begun]
+        end = text.find("\n", begun)
+        end = len(text) if end < 0 else end
+        following = _next_directive(text, begun)
+        while (
+            0 <= following < end and text[text.index(":", following) + 1] == "-"
+        ):  # begins no directive after another
+            following = _next_directive(text, following + 1)
+        if 0 <= following < end:
+            end = following
+        argument = text[begun:end].strip()
+        position = end
+        head = argument.split(" ", 1)[0] + " " if word == "demo:write" else ""
+        opened = text.find("{", begun, end) if argument.startswith(f"{head}{{") else -1
+        if opened >= 0 and (closed := _closing_brace(text, opened)):
+            outside = 0 if word == "demo:elicit" else 1  # its argument is JSON
+            argument, position = head + text[opened + outside : closed - outside], closed
+        steps.append((word, argument))
+        position = _next_directive(text, position)
     return steps
+
+
+def _next_directive(text: str, start: int) -> int:
+    """Return where the next directive begins, from `start` on; -1 if there is none."""
+    places = [text.find(beginning, start) for beginning in _BEGINNINGS]
+    while places := [place for place in places if place >= 0]:
+        place = min(places)
+        if (place == 0 or text[place - 1].isspace()) and _end_of_word(text, place):
+            return place
+        places = [text.find(beginning, place + 1) for beginning in _BEGINNINGS]
+    return -1
+
+
+def _end_of_word(text: str, start: int) -> int:
+    """Return where the word of the directive at `start` ends; 0 if it has no letters."""
+    begun = end = text.index(":", start) + 1
+    while end < len(text) and (text[end] in _LETTERS or text[end] == "-"):
+        end += 1
+    return end if end > begun else 0
+
+
+def pieces(text: str) -> list[str]:
+    """Cut a text into words, each with the white space after it; white space at the beginning is a piece."""
+    cuts = [at for at in range(1, len(text)) if text[at - 1].isspace() and not text[at].isspace()]
+    return [text[start:end] for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True) if end > start]
 
 
 def _closing_brace(text: str, start: int) -> int:
     """Return the position after the brace that closes the one at `start`, or 0 if it is never closed."""
-    depth = 0
-    for brace in re.compile(r"[{}]").finditer(text, start):
-        depth += 1 if brace[0] == "{" else -1
+    depth, at = 0, start
+    while (closing := text.find("}", at)) >= 0:
+        depth += text.count("{", at, closing) - 1
+        at = closing + 1
         if depth == 0:
-            return brace.end()
+            return at
     return 0
 
 
 def number(text: str, default: int) -> int:
-    match = re.match(r"\d+", text)
-    return int(match[0]) if match else default
+    end = 0
+    while end < len(text) and text[end].isdecimal():
+        end += 1
+    return int(text[:end]) if end else default
 
 
 def rule_content(rule: str) -> str:

@@ -76,7 +76,7 @@ class Session:
         self._owner = owner
         self.process = ProcessLink(self)
         self._lock = asyncio.Lock()
-        self._news = asyncio.Condition()
+        self._news = asyncio.Event()  # of the next change; each change has one of its own
         self.prompts = PromptQueue(self)
 
     @property
@@ -141,22 +141,22 @@ class Session:
                 await run.flush()
         finally:
             # The change is stored even if a line could not be written: its followers must hear of it.
-            await self._publish(draft, run)
+            self._publish(draft, run)
 
-    async def _publish(self, draft: Draft, run: HostRun | None) -> None:
+    def _publish(self, draft: Draft, run: HostRun | None) -> None:
         self.around.bus.publish(self.id, draft.numbered)
         self.around.limits.heed(draft.numbered)
-        async with self._news:
-            self._news.notify_all()
+        self._news.set()
+        self._news = asyncio.Event()
         if run is not None:
             run.sender.wake()
         self._owner.changed(self)
 
     async def until(self, is_so: Callable[[Snapshot], bool]) -> Snapshot:
         """Wait until `is_so` holds for the state, and return the state. Returns at once if it holds already."""
-        async with self._news:
-            await self._news.wait_for(lambda: is_so(self.snapshot))
-            return self.snapshot
+        while not is_so(self.snapshot):
+            await self._news.wait()
+        return self.snapshot
 
     # --- prompts ----------------------------------------------------------------------------------------
 

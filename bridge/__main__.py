@@ -12,6 +12,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # A start makes modules and classes, which stay. Searching them for garbage again and again takes a tenth of
     # its CPU time.
     gc.set_threshold(10_000)
+    # aiohttp keeps a few callbacks in lists of frozenlist. Their compiled form loads the library of C++, which
+    # takes 1 MB; their form in Python does as well.
+    os.environ.setdefault("FROZENLIST_NO_EXTENSIONS", "1")
     from bridge.cli import run
 
     for stream in (sys.stdout, sys.stderr):

@@ -64,3 +64,21 @@ def test_a_start_loads_nothing_that_it_does_not_use(
     assert sorted((NEVER_AT_A_START | also_never) & set(loaded)) == []
     assert [name for name in loaded if name.partition(".")[0] in ROOMS_USED_LATER] == []
     assert len(loaded) <= at_most, f"{len(loaded)} modules"
+
+
+def test_the_program_does_not_load_the_library_of_cpp(tmp_path: Path) -> None:
+    code = (
+        "from bridge.__main__ import main\n"
+        "try: main(['--version'])\n"
+        "except SystemExit: import aiohttp; print(open('/proc/self/maps').read())"
+    )
+    maps = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PYTHONPATH": str(PROJECT)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert "multidict" in maps
+    assert "libstdc++" not in maps

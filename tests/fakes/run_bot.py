@@ -11,11 +11,13 @@ import os
 import runpy
 import sys
 
-from tests.fakes.discord_redirect import URL_VARIABLE, point_discord_py_at
-
 
 def main() -> None:
     """Redirect, then become MODULE with its arguments."""
+    # The program sets this before it imports discord.py, which the redirection imports here.
+    os.environ.setdefault("FROZENLIST_NO_EXTENSIONS", "1")
+    from tests.fakes.discord_redirect import URL_VARIABLE, point_discord_py_at
+
     if len(sys.argv) < 2 or URL_VARIABLE not in os.environ:
         sys.exit(f"usage: {URL_VARIABLE}=http://127.0.0.1:PORT python -m {__spec__.name} MODULE [ARGUMENT …]")
     point_discord_py_at(os.environ[URL_VARIABLE])

@@ -83,6 +83,39 @@ def test_no_file_names_a_package_registry() -> None:
     assert not [path for path in tracked() if REGISTRIES.search(path.name) or path.name == OTHER_LOCK]
 
 
+# A definition at any depth, or another statement at the margin.
+STATEMENT = re.compile(r"^( *)(def|class|async def) |^[A-Za-z_@]", re.MULTILINE)
+
+
+def may_have_a_long_function(text: str) -> bool:
+    """Return whether a definition is far from the next statement outside it. Parsing costs much more."""
+    found = list(STATEMENT.finditer(text))
+    starts = [(text.count("\n", 0, each.start()), len(each[1] or ""), bool(each[2])) for each in found]
+    starts.append((text.count("\n"), 0, False))
+    return any(
+        is_definition and next(at for at, deep, _ in starts[number + 1 :] if deep <= depth) - start > 60
+        for number, (start, depth, is_definition) in enumerate(starts[:-1])
+    )
+
+
+def test_no_file_is_longer_than_400_lines_and_no_function_than_60() -> None:
+    long: list[str] = []
+    for path in tracked():
+        if path.suffix != ".py":
+            continue
+        text = (PROJECT / path).read_text(encoding="utf-8")
+        if text.count("\n") > 400:
+            long.append(str(path))
+        if not may_have_a_long_function(text):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                continue
+            if (node.end_lineno or 0) - node.lineno >= 60:
+                long.append(f"{path}: {node.name}")
+    assert long == []
+
+
 @cache
 def imports(path: Path) -> frozenset[str]:
     """The modules that a file imports, also within functions."""

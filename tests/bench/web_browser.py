@@ -6,8 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.bench.figures import Figure, percentile
-from tests.web.chromium import CHROMIUM, phone
-from tests.web.test_browser import logged_in
+from tests.web.chromium import CHROMIUM, logged_in, phone
 from tests.web.web_world import OWNER, Browser, WebWorld, web_world
 
 if TYPE_CHECKING:

@@ -3,118 +3,29 @@
 import asyncio
 import json
 import os
-import stat
-import tempfile
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import AsyncExitStack, aclosing
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any
 
 import pytest
 
 import api as c
 from api import wire
-from api.access import Action, Actor, ActorSource, unchanging
+from api.access import Action, unchanging
 from bridge import control_socket
 from bridge.control import ControlServer
 from bridge.control_client import ControlClient, connected
 from bridge.control_keys import KeyKind, read_key
 from sessions import errors
 from sessions import events as e
-from sessions.model import Attachment, GrowingKind, SessionId, TurnId
+from sessions.model import GrowingKind, TurnId
 from sessions.topics import Topic
 from storage import DatabaseFull
+from tests.bridge.control_kit import ME, SESSION, FakeCore, client, core, data_dir
 
-R = TypeVar("R")
-ME = control_socket.local_actor()
-SESSION = SessionId("01890000-0000-7000-8000-000000000001")
+__all__ = ["client", "core", "data_dir"]
 DEADLINE_S = 30
-
-
-class FakeCore:
-    """Answers with what `answer` is set to; its feed is `produced` events, counted as they are taken."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Actor, c.Command[Any]]] = []
-        self.ended_early = False
-        self.files: dict[tuple[str, str], bytes] = {}
-        self.asked_rights: list[tuple[Actor, Action, str]] = []
-        self.answer: Any = c.Stopped(True)
-        self.waits = asyncio.Event()
-        self.waits.set()
-        self.produced: list[e.Feed] = []
-        self.endless = False
-        self.taken = 0
-        self.following = 0
-
-    async def perform(self, actor: Actor, command: c.Command[R]) -> R:
-        self.asked.append((actor, command))
-        await self.waits.wait()
-        if isinstance(self.answer, Exception):
-            raise self.answer
-        return cast("R", self.answer)
-
-    async def may(self, actor: Actor, action: Action, session_id: str) -> bool:
-        self.asked_rights.append((actor, action, session_id))
-        return session_id == SESSION
-
-    async def put_file(self, actor: Actor, wish: c.PutFile, content: AsyncIterable[bytes]) -> Attachment:
-        try:
-            data = b"".join([piece async for piece in content])
-        except errors.CoreLost:
-            self.ended_early = True
-            raise
-        self.files[wish.folder, wish.name] = data
-        return Attachment(f"{wish.folder}/{wish.name}", wish.name, wish.media_type, len(data))
-
-    async def get_file(self, actor: Actor, wish: c.GetFile) -> AsyncGenerator[bytes, None]:
-        folder, _, name = wish.path.partition("/")
-        if (folder, name) not in self.files:
-            raise errors.FileRefused(name, "is not there.")
-        data = self.files[folder, name]
-        for begin in range(0, len(data), 100_000):
-            yield data[begin : begin + 100_000]
-
-    def follow_all(
-        self, who: ActorSource, after: c.Position | None, *, growing: bool = True
-    ) -> AsyncGenerator[c.FeedOfAll, None]:
-        raise NotImplementedError
-
-    async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[e.Feed, None]:
-        self.following += 1
-        try:
-            if session_id != SESSION:
-                raise errors.SessionNotFound(session_id)
-            for item in self.produced[after:]:
-                self.taken += 1
-                yield item
-            number = 0
-            while self.endless:
-                number += 1
-                self.taken += 1
-                yield e.Numbered(SESSION, number, 0, e.Noticed(Topic.OTHER, "x" * 100_000))
-            await asyncio.Event().wait()
-        finally:
-            self.following -= 1
-
-
-@pytest.fixture
-def data_dir(tmp_path: Path) -> Path:
-    (tmp_path / "run").mkdir()
-    return tmp_path
-
-
-@pytest.fixture
-async def core(data_dir: Path) -> AsyncIterator[FakeCore]:
-    core = FakeCore()
-    async with ControlServer(core, data_dir):
-        yield core
-
-
-@pytest.fixture
-async def client(core: FakeCore, data_dir: Path) -> AsyncIterator[ControlClient]:
-    async with connected(data_dir) as client:
-        yield client
 
 
 class RawLine:
@@ -358,55 +269,3 @@ async def test_nobody_listening_and_another_version_are_a_lost_core(data_dir: Pa
         with pytest.raises(errors.CoreLost, match="another version"):
             async with connected(data_dir):
                 pass
-
-
-async def test_the_socket_is_private_replaces_a_stale_one_and_goes_with_the_server(data_dir: Path) -> None:
-    path = data_dir / "run" / "control.sock"
-    control_socket.listen(data_dir).close()
-    assert path.exists()
-    async with ControlServer(FakeCore(), data_dir), connected(data_dir) as client:
-        assert stat.S_IMODE(path.stat().st_mode) == 0o600
-        await client.perform(ME, c.Interrupt(session_id=SESSION))
-    assert not path.exists()
-
-
-async def test_a_path_longer_than_an_address_works(tmp_path: Path) -> None:
-    data_dir = tmp_path / ("d" * 120)
-    (data_dir / "run").mkdir(parents=True)
-    async with ControlServer(FakeCore(), data_dir), connected(data_dir) as client:
-        assert await client.perform(ME, c.Interrupt(session_id=SESSION)) == c.Stopped(True)
-    assert (data_dir / "run").is_dir()
-
-
-async def test_a_temporary_directory_longer_than_an_address_works(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data_dir = tmp_path / ("d" * 120)
-    (data_dir / "run").mkdir(parents=True)
-    monkeypatch.setattr(tempfile, "tempdir", str(data_dir))
-    async with ControlServer(FakeCore(), data_dir), connected(data_dir) as client:
-        assert await client.perform(ME, c.Interrupt(session_id=SESSION)) == c.Stopped(True)
-    assert [each.name for each in data_dir.iterdir()] == ["run"]
-
-
-def test_a_socket_that_cannot_be_made_is_refused_with_the_reason(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(control_socket, "_LONGEST_ADDRESS", 1_000)
-    too_long = data_dir / ("d" * 120)
-    with pytest.raises(control_socket.SocketRefused, match="too long"):
-        control_socket.listen(too_long)
-
-
-async def test_another_user_is_not_served(
-    core: FakeCore, data_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class Foreign:
-        def getsockopt(self, level: int, name: int, size: int, /) -> bytes:
-            return (1).to_bytes(4, "little") + (os.getuid() + 1).to_bytes(4, "little") + bytes(4)
-
-    assert not control_socket.peer_is_owner(Foreign())
-    monkeypatch.setattr(control_socket, "peer_is_owner", lambda _: False)
-    with pytest.raises(errors.CoreLost):
-        async with connected(data_dir):
-            pass

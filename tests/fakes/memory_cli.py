@@ -250,7 +250,8 @@ class MemoryCli:
                 self.respond(ident, {"mode": self.mode})
                 self.say("status", status=None, permissionMode=self.mode)
             case "rewind_conversation":
-                self.respond(ident, self._rewind(request["target_message_uuid"]))
+                assert self.turn is None, "rewound while a turn runs"
+                self.respond(ident, self.conversation.rewind(request["target_message_uuid"]))
             case "get_context_usage":
                 self.respond(ident, {"categories": [], "totalTokens": 1000, "maxTokens": 1000000})
             case "side_question":
@@ -260,14 +261,6 @@ class MemoryCli:
                 self.respond(ident, {})
                 self.conversation.saved_cost = self.cost
                 self._leave(0)
-
-    def _rewind(self, target: str) -> Row:
-        at = self.conversation.index(target)
-        if at < 0:
-            return {"rewound": False, "reason": "target_not_found"}
-        assert self.turn is None, "rewound while a turn runs"
-        self.conversation.cut(at)
-        return {"rewound": True, "targetMessageUuid": target, "prefillText": "", "precedingAssistantUuid": None}
 
     # --- turns --------------------------------------------------------------------------------------------
 

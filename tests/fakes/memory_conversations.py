@@ -42,6 +42,14 @@ class Conversation:
         del self.messages[length:]
         self.done &= {each.uuid for each in self.messages}
 
+    def rewind(self, target: str) -> dict[str, Any]:
+        """Cut before the prompt `target`, and return the answer to the control request."""
+        at = self.index(target)
+        if at < 0:
+            return {"rewound": False, "reason": "target_not_found"}
+        self.cut(at)
+        return {"rewound": True, "targetMessageUuid": target, "prefillText": "", "precedingAssistantUuid": None}
+
     def prompts(self) -> list[str]:
         return [each.text for each in self.messages if each.kind == "prompt"]
 

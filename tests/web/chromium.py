@@ -16,6 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.web.web_world import OWNER, WebWorld
+
 if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, Page
 
@@ -137,3 +139,17 @@ def _address() -> str:
         assert time.monotonic() < deadline, "Chromium does not say where it listens"
         time.sleep(0.01)
     return f"http://127.0.0.1:{told.read_text().splitlines()[0]}"
+
+
+async def logged_in(world: WebWorld, context: "BrowserContext") -> "Page":
+    """Open a login link and confirm it; return the page with the list."""
+    page = await context.new_page()
+    troubles: list[str] = []
+    page.on("pageerror", lambda error: troubles.append(str(error)))
+    page.on("console", lambda message: troubles.append(message.text) if message.type == "error" else None)
+    page.troubles = troubles  # type: ignore[attr-defined]
+    code = await world.parts.doors.make_code(OWNER)
+    await page.goto(f"{world.parts.options.address}/login#{code}")
+    await page.click("#confirm:not([hidden])")
+    await page.wait_for_selector("#new")
+    return page

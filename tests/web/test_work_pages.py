@@ -9,10 +9,9 @@ import pytest
 
 from sessions.model import ShareLevel
 from tests.sessions.own_copies import checkpoints, git
-from tests.web.chromium import CHROMIUM, find_barriers_light_and_dark, phone
+from tests.web.chromium import CHROMIUM, find_barriers_light_and_dark, logged_in, phone
+from tests.web.page_check import check
 from tests.web.page_model import parsed
-from tests.web.test_browser import logged_in
-from tests.web.test_pages import check
 from tests.web.web_world import OTHER, OWNER, Browser, WebWorld, web_world
 
 _HOSTILE = '"><script>alert(1)</script>.txt'

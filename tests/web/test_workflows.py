@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 
 import api as c
-from tests.web.chromium import CHROMIUM, phone
+from tests.web.chromium import CHROMIUM, logged_in, phone
+from tests.web.page_check import check, send_form
 from tests.web.page_model import parsed
-from tests.web.test_browser import logged_in
-from tests.web.test_pages import _form, check
 from tests.web.web_world import OTHER, OWNER, WebWorld, web_world
 from tests.workflows.flow_world import Flow, make_repository, policy_of, request
 
@@ -33,7 +32,7 @@ async def rested(world: WebWorld, run_id: str) -> c.RunInfo:
 async def test_a_run_is_started_edited_approved_and_merged_without_scripts(world: WebWorld) -> None:
     ann, ben = await world.browser(OWNER), await world.browser(OTHER)
     wish = request(({"title": HOSTILE, "details": "demo:write new.txt new"},), PASSES)
-    page = await _form(ann, "/runs", {"key": "a-key-of-a-form", "request": wish, "project": ""})
+    page = await send_form(ann, "/runs", {"key": "a-key-of-a-form", "request": wish, "project": ""})
     (found,) = (await ann.done("GET", "/api/runs"))["runs"]
     place = f"/runs/{found['id']}"
     await rested(world, found["id"])
@@ -41,12 +40,12 @@ async def test_a_run_is_started_edited_approved_and_merged_without_scripts(world
     check(parsed(page))
     assert "Approve this plan" in page
     assert "<code>true</code>" in page
-    page = await _form(
+    page = await send_form(
         ann, place, {"act": "edit_plan", "text": "# Mine\n\n" + plan_of(wish), "checks": "ok: true"}
     )
     assert "revision 2" in page
     digest = (await ann.done("GET", f"/api/runs/{found['id']}"))["plan_digest"]
-    await _form(ann, place, {"act": "approve", "digest": digest})
+    await send_form(ann, place, {"act": "approve", "digest": digest})
     run = await rested(world, found["id"])
     assert (run.status, run.detail) == (c.RunStatus.COMPLETED, "")
     page = await ann.done("GET", place)
@@ -54,7 +53,7 @@ async def test_a_run_is_started_edited_approved_and_merged_without_scripts(world
     assert HOSTILE not in page
     assert "&lt;script&gt;" in page
     assert "Done (1)" in page
-    page = await _form(ann, place, {"act": "merge"})
+    page = await send_form(ann, place, {"act": "merge"})
     assert "Merged into main." in page
     assert (await ben.send("GET", place))[0] == 404, "others do not learn of it"
     assert (await ben.done("GET", "/api/runs"))["runs"] == []

@@ -43,7 +43,7 @@ async def test_a_session_is_begun_noted_ended_and_its_summary_shown_to_the_next_
     assert decided.text == "Decision 1 is kept: “Use a token”."
     taken = await ann.slash(thread, "checkpoint take", label="green", milestone=True).settled()
     asked = await ann.slash(thread, "session end").settled()
-    assert "1 turns" in asked.text
+    assert "1 turn " in asked.text
     assert "kept" in taken.text or "switched off" in taken.text
     assert asked.reply is not None
     opened = await ann.click(asked.reply, "End it…").acknowledged()

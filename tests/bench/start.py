@@ -46,7 +46,7 @@ async def measure(directory: Path, *, short: bool) -> list[Figure]:
     stored = STORED // 20 if short else STORED
     await fill(few, 10)
     await fill(many, stored)
-    floor, ours = await in_turns([few, many], 1 if short else 9)
+    floor, ours = await in_turns([few, many], 1 if short else 9, warms_up=not short)
     added_mb = _memory(ours) - _memory(floor)
     return [
         _ratio(f"start with {stored:,} stored sessions", ours, floor, "10 stored", 1.3),
@@ -94,7 +94,7 @@ async def measure_live(directory: Path, *, short: bool) -> list[Figure]:
     for count in LIVE[1:2] if short else LIVE:
         live = directory / f"live-{count}"
         async with crowd(live / "data", count, working=True):
-            floor, ours = await in_turns([none, live], 1 if short else 5)
+            floor, ours = await in_turns([none, live], 1 if short else 5, warms_up=not short)
         name = f"start and re-attach with {count:,} live"
         figures.append(_ratio(name, ours, floor, "none live", {1: 1.2, 50: 1.7}.get(count)))
         if count == LIVE[-1]:
@@ -115,10 +115,10 @@ def _memory(starts: Sequence[Start]) -> float:
     return median([each.megabytes for each in starts])
 
 
-async def in_turns(directories: Sequence[Path], rounds: int) -> list[list[Start]]:
-    """Start in each directory in turn, `rounds` times; the first round warms up and does not count."""
+async def in_turns(directories: Sequence[Path], rounds: int, *, warms_up: bool) -> list[list[Start]]:
+    """Start in each directory in turn, `rounds` times; with `warms_up` once before, which does not count."""
     taken: list[list[Start]] = [[] for _ in directories]
-    for number in range(rounds + 1):
+    for number in range(0 if warms_up else 1, rounds + 1):
         for place, directory in enumerate(directories):
             start = await asyncio.to_thread(run_once, directory)
             if number:

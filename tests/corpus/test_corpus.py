@@ -22,7 +22,7 @@ from tests.corpus.search import MAKERS, Run, judge, keep, kept, laboratory, made
 from tests.sessions.running_core import RunningCore
 
 SEED = os.environ.get("CORPUS_SEED", "1")
-SHORT = {"lines": 400, "archives": 80, "transcripts": 60}
+SHORT = {"lines": 250, "archives": 50, "transcripts": 25}
 LONG = {"lines": 100_000, "archives": 10_000, "transcripts": 5_000}
 
 

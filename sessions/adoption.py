@@ -41,6 +41,7 @@ async def adopt_strangers(
     for ref in strangers:
         try:
             host = await backend.attach(ref)
+        # It ended, and was removed, after it was listed.
         except HostGone:
             continue
         session_id = SessionId(host.session_id)
@@ -48,12 +49,15 @@ async def adopt_strangers(
             session, is_new = await load(session_id), False
         except SessionNotFound:
             session, is_new = make(session_id), True
+        # Nothing is written over a damaged row: an admin may still repair it.
         except SessionUnreadable:
             continue
         known = session.snapshot.host
+        # A host with a row, or with a later one behind it, is no stranger: its end just was not noticed here.
         if host.number < known or await rows.load_hosts(session.around.db, [(session_id, host.number)]):
             continue
         if session.snapshot.holds_slot:
+            # Neither is ended: which one has the conversation is for an admin to decide.
             log.warning("unknown host beside a known one", extra={"session": session_id, "host": host.number})
             continue
         await _adopt(session, host, is_new=is_new)
@@ -68,8 +72,10 @@ async def _adopt(session: Session, host: Host, *, is_new: bool) -> None:
         draft.add(e.Noticed(Topic.ADOPTED, _ADOPTED))
         draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, Lifecycle.STARTING, _ADOPTED))
         draft.add(e.HostStarted(host.number))
+        # After `HostStarted`, which sets the running total to zero.
         if spent:
             draft.add(e.CostCarriedOver(spent))
+        # In one transaction with the session: killed before it, the next start finds the same stranger.
         draft.extra.append(rows.insert_host(session.id, host.number, draft.at_ms))
         draft.extra.append(rows.host_launched(session.id, host.number, host.ref))
     log.warning("adopted", extra={"session": session.id, "host": host.number})
@@ -86,6 +92,7 @@ def _introduce(draft: Draft, host: Host) -> None:
             project="",
             work_directory=str(launched.cwd),
             model="",
+            # The real mode comes with the `init` line of the next turn.
             mode=PermissionMode.DEFAULT,
         )
     )
@@ -101,6 +108,8 @@ def _spent_before(session: Session, host: Host) -> float:
 
 
 def _run(session: Session, host: Host) -> HostRun:
+    # From byte 0: no line of its log is stored. Without rows of inputs, the next line goes behind all that the
+    # input log has.
     run = HostRun(session, host, StoredHost(host.number, host.ref, HostStatus.LIVE, 0, 0), ())
     session.process.join(run)
     return run

@@ -113,6 +113,7 @@ def held_until_ms(snapshot: Snapshot) -> int:
 async def keep_to_limits(feeding: Feeding) -> bool:
     """Block the session while a usage limit of the account is reached, and unblock it afterwards."""
     session = feeding.session
+    # Asked again under the lock: work that began meanwhile must not be made idle by the end of a limit.
     if _due_to_limits(feeding, session.snapshot, session.around.clock.now_ms()):
         async with session.change() as draft:
             draft.add_all(_due_to_limits(feeding, draft.snapshot, draft.at_ms))
@@ -142,6 +143,8 @@ async def _is_at_rest(feeding: Feeding) -> bool:
 async def _park_if_log_is_full(feeding: Feeding) -> bool:
     if feeding.host.log_bytes <= MAX_LOG_BYTES:
         return True
+    # `loses_nothing`, not `may_be_parked`: prompts may wait, since the next process gets them. In either case
+    # the steps end here: the process is gone, or the state has changed.
     departure = Departure(Lifecycle.PARKED, "its log was full; the next prompt begins a fresh one")
     await feeding.host.leaving.leave(departure, if_still=loses_nothing)
     return False
@@ -149,6 +152,7 @@ async def _park_if_log_is_full(feeding: Feeding) -> bool:
 
 async def _copy_transcript(feeding: Feeding) -> bool:
     if feeding.transcript_is_stale:
+        # Cleared before the work, here and in the steps below: a turn that ends meanwhile makes it due again.
         feeding.transcript_is_stale = False
         await keep_transcript(feeding.session)
     return True
@@ -176,6 +180,7 @@ async def _measure_context(feeding: Feeding) -> bool:
         return True
     feeding.context_is_stale = False
     with suppress(ClaudeUnavailable):
+        # Only a figure for people. If the CLI gives none, the end of the next turn asks again.
         usage = await feeding.host.control.measure_context()
         async with feeding.session.change() as draft:
             known = (draft.snapshot.context_used, draft.snapshot.context_window)
@@ -190,6 +195,7 @@ async def _ask_for_title(feeding: Feeding) -> bool:
     is_wanted = session.around.asks_for_titles and snapshot.titled_by is TitleSource.PROMPT
     if not is_wanted or feeding.asked_for_title or snapshot.last_turn is None:
         return True
+    # Once for each process, whatever comes of it: each request is a paid call of a model.
     feeding.asked_for_title = True
     with suppress(ClaudeUnavailable):
         turn = await load_turn(session.around.db, snapshot.last_turn)
@@ -207,6 +213,8 @@ async def _explain_failed_servers(feeding: Feeding) -> bool:
     with suppress(ClaudeUnavailable):
         causes = await feeding.host.control.server_troubles()
     async with feeding.session.change() as draft:
+        # From the present list, which may have changed while the CLI answered. A failed server gets a cause in
+        # any case, or this step would be due at every change.
         new = [each.name for each in draft.snapshot.mcp_servers if each.is_unexplained]
         servers = [
             replace(each, cause=causes.get(each.name) or "it did not say why") if each.name in new else each
@@ -229,6 +237,7 @@ async def _look_for_left_running(feeding: Feeding) -> bool:
 
 
 async def _refuse_unoffered(feeding: Feeding) -> bool:
+    # After a refusal another prompt is the next one, and it needs these steps from the first one on.
     return not await refuse_unoffered(feeding.session)
 
 
@@ -239,6 +248,7 @@ async def _has_room(feeding: Feeding) -> bool:
     if shortage and not feeding.said_shortage:
         async with session.change() as draft:
             draft.add(e.Noticed(Topic.DISK, shortage))
+    # It also makes the sender look again by time: no event tells that there is room.
     feeding.said_shortage = bool(shortage)
     return not shortage
 
@@ -258,13 +268,16 @@ async def _rewind(feeding: Feeding) -> bool:
     except ClaudeUnavailable as error:
         refused = str(error)
     else:
+        # Not found: an earlier try has rewound the CLI, and the bridge was killed before it sent the prompt.
         if not isinstance(outcome, NotRewound) or outcome.reason is RewindRefusal.TARGET_NOT_FOUND:
             return True
         log.warning("rewind refused", extra={"session": session.id, "reason": outcome.reason})
         refused = "Claude could not take the last answer back."
+    # A prompt that a limit refused: it costs less if Claude reads it twice than if this prompt is not sent.
     if turn.rewind_to is None:
         return True
     async with session.change() as draft:
+        # Somebody may have withdrawn it while the CLI answered.
         if any(each.turn_id == turn.turn_id for each in draft.snapshot.queue):
             draft.add(e.TurnEnded(turn.turn_id, TurnStatus.FAILED, reason=refused))
     return False
@@ -275,17 +288,21 @@ async def _send(feeding: Feeding) -> bool:
     if not session.snapshot.queue:  # the prompt was withdrawn while its checkpoint was taken
         return True
     turn = session.snapshot.queue[0]
+    # Outside of the change: it may read many files, and the session stays usable meanwhile.
     made = await make_context(session, turn)
     context = made.context
     async with session.change() as draft:
         first = draft.snapshot.queue[0] if draft.snapshot.queue else None
         # Check the limits again: the prompt may have arrived after the first step found an empty queue.
         draft.add_all(_due_to_limits(feeding, draft.snapshot, draft.at_ms))
+        # While the context was made, the prompt may have been withdrawn, or background work may have begun.
         if first == turn and draft.snapshot.is_idle:
             draft.add(e.TurnSent(turn.turn_id, feeding.host.number, context.shown if context else ""))
+            # In one transaction with the prompt: a later process that gets the prompt gets the same context.
             draft.extra += keep_context(context)
             if made.wants_guide is not None and made.wants_guide is not draft.snapshot.wants_guide:
                 draft.add(e.ProjectSurveyed(made.wants_guide))
+            # Reads the text under the lock: an edit comes before it, or is refused because the prompt is sent.
             draft.send(turn.prompt_uuid, await prompt_line(session, turn.turn_id, context))
             feeding.tries_anyway = False
     crash_point("prompt-sent")
@@ -322,20 +339,27 @@ def _a_prompt_waits(snapshot: Snapshot) -> bool:
 
 
 STEPS: tuple[Step, ...] = (
+    # First, and always: a session that a limit blocks is not at rest, and no other step unblocks it.
     Step("limit", _always, keep_to_limits),
+    # All others need an idle CLI, which nobody is about to end.
     Step("rest", _always, _is_at_rest),
     Step("servers", _a_server_failed, _explain_failed_servers),
     Step("full log", loses_nothing, _park_if_log_is_full),
+    # Copies and figures come only while nothing waits: a prompt must not wait for them.
     Step("transcript", _nothing_waits, _copy_transcript),
+    # Also before a waiting prompt: its turn would change the files that belong to the end of this one.
     Step("checkpoint of a turn", _always, _keep_files),
+    # Before the next prompt leaves, which would run in plan mode otherwise.
     Step("end of a survey", lambda snapshot: snapshot.look_is_over, _end_look),
     Step("context", _nothing_waits, _measure_context),
     Step("title", _nothing_waits, _ask_for_title),
     Step("left running", is_done_with_turns, _look_for_left_running),
     Step("unknown command", a_command_waits, _refuse_unoffered),
     Step("disk", _a_prompt_waits, _has_room),
+    # Before `send`, whose context compares this checkpoint with the one of the last turn's end.
     Step("checkpoint of a prompt", _a_prompt_waits, _keep_files_before),
     Step("rewind", _a_prompt_waits, _rewind),
+    # Plan mode comes last, so that no other step holds the prompt back after it.
     Step("survey", lambda snapshot: snapshot.look_is_next, _begin_look),
     Step("send", _a_prompt_waits, _send),
 )

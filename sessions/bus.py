@@ -57,6 +57,7 @@ class Subscription:
             if not durable:
                 return
             items = durable
+        # Never wait for a slow subscriber here: the publisher holds the lock of the session.
         if len(self._items) + len(items) > QUEUE_LENGTH:
             self.lag()
         else:
@@ -71,7 +72,9 @@ class Subscription:
         await self._ready.wait()
         if self._error is not None:
             raise self._error
+        # No await from here on, so no `offer` comes between the look at the queue and its emptying.
         self._ready.clear()
+        # Items that came after `lag` go, too: the store has the events, and growing text comes whole.
         if self.lagged:
             self.lagged = False
             self._items.clear()
@@ -144,6 +147,7 @@ class Bus:
         self, session_id: SessionId, after: int, subscription: Subscription | None = None
     ) -> AsyncGenerator[Sequence[Feed], None]:
         """Yield the items of `follow` in batches, all that are ready. Pass a `subscription` to end it early."""
+        # Before the first read of the store: an event that is committed during the read waits in the queue.
         subscription = subscription or self.subscribe(session_id)
         seams = _PartialSeams()
         try:
@@ -151,6 +155,7 @@ class Bus:
                 while page := await load_events(self._db, session_id, after=after, limit=PAGE):
                     yield page
                     after = page[-1].number
+                # The store has no partial text: blocks in the making come from memory, from their beginnings.
                 if growing := [fresh for each in self._partials(session_id) if (fresh := seams.restart(each))]:
                     yield growing
                 caught_up = True
@@ -161,12 +166,16 @@ class Bus:
                     for item in items:
                         if isinstance(item, PartialText):
                             batch += seams.join(item, self._partials)
+                        # A lower number came with a page of the store already.
                         elif item.number == after + 1:
                             after = item.number
                             if isinstance(item.event, TurnEnded):
+                                # Otherwise the follower of a long session keeps an entry for every block.
                                 seams.forget(item.event.turn_id)
                             batch.append(item)
                         elif item.number > after:
+                            # A number is missing here. The store has it: a number is published only after its
+                            # commit.
                             caught_up = False
                     if batch:
                         yield batch
@@ -237,6 +246,7 @@ class _PartialSeams:
     """Joins pieces of growing text so that a subscriber sees each character once, whenever it joined."""
 
     def __init__(self) -> None:
+        # How many characters of each block the subscriber has, by turn and key.
         self._known: dict[tuple[str, str], int] = {}
 
     def forget(self, turn_id: TurnId) -> None:

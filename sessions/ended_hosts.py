@@ -66,22 +66,26 @@ async def _discard(session: Session, hosts: list[EndedHost]) -> None:
         try:
             if not await session.around.backend.remove(each.ref):
                 continue  # a process of it is still alive, although its end is recorded
+        # No backend of this bridge made it, so nothing here can remove it: its address is forgotten.
         except HostGone:
             pass
         except (OSError, BackendError) as error:
             log.warning("host not removed", extra={"session": session.id, "why": str(error)})
             continue
+        # After the files: killed in between, the next round removes them again, which is no error.
         await session.around.db.write(host_removed(session.id, each.number))
 
 
 async def remove_all(around: Dependencies, session_id: SessionId) -> bool:
     """Remove everything below the session's run directory. False if a host still runs: the rest then stays."""
     directory = around.run_directory / session_id
+    # By directories, not by rows: a launch that was cut may have files and no row.
     for number in await asyncio.to_thread(_host_numbers, directory):
         ref = await around.backend.find(session_id, number)
         if ref is not None and not await around.backend.remove(ref):
             return False
     if around.commands is not None:
+        # Before the directory goes: a command beside the session still writes there.
         await around.commands.stop_all(session_id)
     await asyncio.to_thread(shutil.rmtree, directory, ignore_errors=True)
     return True
@@ -94,6 +98,7 @@ async def sweep(around: Dependencies) -> int:
     removed, unless a host runs there. Returns the number of removed directories.
     """
     await around.db.write([end_forgotten_hosts(around.clock.now_ms())])
+    # First the directories, then the rows: a session that is stored in between counts as known.
     present = await asyncio.to_thread(_session_directories, around.run_directory)
     unknown = present - await sessions_that_exist(around.db, present)
     removed = [each for each in unknown if await remove_all(around, each)]

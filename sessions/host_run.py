@@ -43,7 +43,7 @@ from workdirs.checkpoint_model import Reason
 log = logging.getLogger(__name__)
 
 _OUTPUT_LOG = Path("output.ndjson")
-_UNSTORED_BYTES = 1 << 20
+_UNSTORED_BYTES = 1 << 20  # of growing text: at most about so much is read again after a restart
 _FIRST_MENDING_PAUSE_S = 0.2
 _LONGEST_MENDING_PAUSE_S = 10.0
 
@@ -115,7 +115,7 @@ class HostRun:
         """Append lines that the disk refused, as soon as it accepts them. Never returns by itself."""
         while True:
             await self._unwritten.wait()
-            self._unwritten.clear()
+            self._unwritten.clear()  # before `flush`, which sets it again if it fails
             await asyncio.sleep(self.session.around.resources.look_again_s)
             await self.flush()
 
@@ -216,7 +216,7 @@ class HostRun:
         """Whether `lines` have nothing to store: growing text alone, as most lines are."""
         return (
             all(isinstance(line, c.BlockDelta) for line, _, _ in lines)
-            and not self.session.busy
+            and not self.session.busy  # else wait for the lock: this text comes after the events before it
             and self.session.snapshot.blocker is not Blocker.NO_PROGRESS
             and self.live_text.replay_from(lines[-1].end) - self._stored_to <= _UNSTORED_BYTES
         )
@@ -329,7 +329,7 @@ class HostRun:
                 given = self._given.pop(event.block.tool_use_id, "")
                 found = hidden_path(event.block, self.session.snapshot.work_directory, places, given)
                 if found is not None:
-                    self._told_hidden = True
+                    self._told_hidden = True  # once: a hostile program must not search the disk by notices
                     draft.add(e.Noticed(Topic.SANDBOX_HIDES, hidden_words(found)))
                     return
 

@@ -44,6 +44,7 @@ def stored_departure(snapshot: Snapshot) -> Departure | None:
     """Return the stored departure of a stopping session; None for any other."""
     if snapshot.leads_to is None:
         return None
+    # Without `hands_over`: the move to `stopping` has set `handed_over` already, and it stays set.
     return Departure(snapshot.leads_to, snapshot.reason, snapshot.keeps_turn)
 
 
@@ -125,6 +126,8 @@ class Leaving:
         `ClaudeUnavailable` if a process outlives even SIGKILL; the session is then failed. Raises
         `StorageError` if the request cannot be stored; then the host stays, too.
         """
+        # Before the first await: from here on no prompt is sent, and if the host ends by itself, its end leads
+        # where this request says.
         self._wishes.append(departure)
         stop_s = self._session.around.patience.stop_s
         try:
@@ -132,12 +135,15 @@ class Leaving:
             with suppress(TimeoutError, LogCut):
                 async with asyncio.timeout(stop_s):
                     await self._ask_to_leave(departure, if_still)
+                    # Nothing was asked of a process whose turn the next one takes up: an interrupt would end
+                    # that turn.
                     if not departure.keeps_turn:
                         await self._host.wait()
         except _Stays:
             self._give_up(departure)
             return
         except (StorageError, asyncio.CancelledError):
+            # If the move is stored, the request stays: the end of the process has to lead where the row says.
             if must_be_stored(self._session.snapshot, departure):
                 self._give_up(departure)
             raise
@@ -166,6 +172,7 @@ class Leaving:
         """
         # One at a time: a second caller would see only the processes that the first has not ended yet.
         async with self._ending:
+            # Before the kill: nobody can name them afterwards. By pid, since this may run twice for a host.
             for each in await asyncio.to_thread(self._host.left_running):
                 self._left[each.pid] = left_process(each)
             await self._host.kill(grace_s)
@@ -185,12 +192,14 @@ class Leaving:
             # `stuck` raises it where the host is read, so that an end is recorded and the wait below returns.
             self._unkillable = error
             self._stuck.set()
+        # The task that reads the host records its end. Callers go on when the state shows it.
         await self._over.wait()
         if self._unkillable is not None:
             raise ClaudeUnavailable(self._session.snapshot.reason)
 
     def _give_up(self, departure: Departure) -> None:
         """Drop the request and wake the sender, which sends nothing to a process about to be left."""
+        # Only this one. To restore the requests from before it would drop a clear that came meanwhile.
         self._wishes.remove(departure)
         self._stays()
 
@@ -202,8 +211,11 @@ class Leaving:
             record_departure(draft, departure)
             if departure.keeps_turn:
                 return
+            # An interrupt keeps the partial text in Claude's transcript; the signals that follow would lose it
+            # (measured).
             if draft.snapshot.current is not None:
                 token = str(uuid.uuid4())
                 draft.send(token, driver.interrupt(token))
             token = str(uuid.uuid4())
+            # In one change with the move to `stopping`: after a kill, the next bridge appends the missing ones.
             draft.send(token, driver.end_session(token))

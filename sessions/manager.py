@@ -49,7 +49,7 @@ from workdirs.checkpoint_model import Restored
 
 log = logging.getLogger(__name__)
 
-_CLEAR_ALL_S = 9.0
+_CLEAR_ALL_S = 9.0  # below the ten seconds that `clear_all_sessions` promises
 _CLEARED = "cleared"
 _MAX_OF_USER = 100
 _NOT_CLEARED = "It could not be ended, or that could not be stored; it may still run. The log says why."
@@ -171,19 +171,23 @@ class SessionManager:
 
     async def restore_sessions(self) -> None:
         """Re-attach to the hosts that survived; see `recovery.recover`."""
+        # `recover` attaches known hosts. To look at them here, too, was a third of a start with a thousand.
         known = await rows.hosts_not_ended(self.db)
         if strangers := await self._backend.survivors(besides=known):
+            # Before `recover`, which may start a process: two must not run on one conversation.
             from sessions.adoption import adopt_strangers  # most starts find none
 
             await adopt_strangers(strangers, self._backend, self.keeper, self.get_session, self._loaded.new)
         sessions = await self._loaded.get_readable(await rows.sessions_to_recover(self.db))
         for session in sessions:
+            # Limits are known only in memory: a start learns them from the sessions that they hold back.
             if session.snapshot.limit is not None:
                 self.limits.learn(session.snapshot.limit, session.snapshot.last_activity_ms)
         await recover(self.db, self._backend, self.keeper, sessions)
 
     async def shutdown(self, *, stop_hosts: bool = False) -> None:
         """Stop supervision and let go of all processes. They keep running; with `stop_hosts` they are ended."""
+        # First of all: neither may park a session or look at files while the rest lets go.
         for task in (self._supervision, self._intervals):
             if task is not None:
                 task.cancel()
@@ -191,6 +195,7 @@ class SessionManager:
         if self.checkpoints is not None:
             await self.checkpoints.close()
         if stop_hosts:
+            # Or each place that becomes free would start a waiting session.
             self.keeper.stop_granting()
             parked = (
                 each.park("the bridge was stopped", keep_turn=True) for each in self._loaded.with_process()
@@ -198,6 +203,7 @@ class SessionManager:
             await asyncio.gather(*parked, return_exceptions=True)
         await self.keeper.close()
         for session in self._loaded.with_process():
+            # A caller that waits for an end would wait for ever: this bridge records none any more.
             session.process.let_go()
         await self._backend.close()
 
@@ -236,6 +242,7 @@ class SessionManager:
     async def memory_bytes(self) -> int:
         """Return the memory that all host trees use together, in bytes. Reading takes milliseconds per host."""
         runs = [each.run for each in self._loaded.with_process() if each.run is not None]
+        # One after the other: each look reads the memory of a whole process tree.
         usages = [await asyncio.to_thread(run.host.usage) for run in runs]
         return sum(usage.memory_bytes for usage in usages)
 
@@ -280,7 +287,9 @@ class SessionManager:
         run = session.run
         try:
             async with asyncio.timeout(_CLEAR_ALL_S):
+                # `Host.kill` may take this time twice, for TERM and KILL. The rest is for storing the end.
                 await session.end_at_once(_CLEARED, _CLEAR_ALL_S / 3)
+                # It may have asked for a place again while its process ended.
                 self.keeper.slots.remove(session.id)
         except (TimeoutError, BackendError, SessionError, StorageError):
             log.exception("not cleared", extra={"session": session.id})
@@ -337,6 +346,8 @@ class SessionManager:
     def _is_needed(self, session: Session) -> bool:
         snapshot = session.snapshot
         keeper = self.keeper
+        # A session can wait in line without a prompt, to put files back. The keeper looks up all that wait, so
+        # those stay in memory as well.
         waits = (
             snapshot.queue or snapshot.current or session.id in keeper.slots or keeper.is_starting(session.id)
         )

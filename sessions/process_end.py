@@ -79,13 +79,16 @@ def events_at_end(
     has_trouble = isinstance(end, Exited) and end.trouble
     reason = wished.cause if wished is not None and is_wished and not has_trouble else sentence
     keeps = wished.keeps_turn if wished is not None else takes_up_cut_turns
+    # Without a process, nothing cuts a turn that waits for the next one to take it up.
     keeps = target is Lifecycle.PARKED and (keeps or isinstance(end, NoProcess))
+    # At every kind of end, even of a process that cannot be ended: nobody takes the answers any more.
     happened: list[e.Event] = [e.AskWithdrawn(ask.id, _ASK_WITHDRAWN) for ask in snapshot.asks]
     if snapshot.holds_slot:
         happened.append(e.HostEnded(snapshot.host, end.code if isinstance(end, Exited) else None, sentence))
     if target is Lifecycle.ENDED:
         happened += [e.TurnWithdrawn(turn.turn_id, reason) for turn in snapshot.queue]
     for turn in (snapshot.running, snapshot.sent):
+        # A background turn has no prompt to send again, so it is never kept.
         if turn is not None and not (keeps and turn.prompt_uuid):
             status = TurnStatus.INTERRUPTED if is_wished else TurnStatus.CUT
             happened.append(e.TurnEnded(turn.turn_id, status, reason=reason))
@@ -102,6 +105,7 @@ def events_at_end(
 def _is_settled(snapshot: Snapshot, end: ProcessEnd) -> bool:
     match end:
         case Exited():
+            # A later host has begun since: this end belongs to the one before it.
             return not snapshot.holds_slot or snapshot.host != end.number
         case NoProcess():
             return snapshot.lifecycle is Lifecycle.ENDED
@@ -134,6 +138,7 @@ def _sentence(end: ProcessEnd) -> str:
 
 def _lifecycle_after(snapshot: Snapshot, end: ProcessEnd, wished: Departure | None) -> Lifecycle:
     match end:
+        # Whatever was wished: the process still runs, and people have to see that before anything follows.
         case Outlived():
             return Lifecycle.FAILED
         case Broken():
@@ -158,6 +163,7 @@ def _notice(end: ProcessEnd, wished: Departure | None) -> Sequence[e.Noticed]:
     match end:
         case Exited() if end.trouble:
             return (e.Noticed(Topic.PROCESS_ENDED, end.trouble),)
+        # Somebody who parked or ended the session meanwhile need not read that it did not start.
         case NotStarted() if wished is None:
             return (e.Noticed(end.topic, end.why),)
         case Outlived():

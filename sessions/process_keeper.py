@@ -63,6 +63,7 @@ class ProcessKeeper:
     def wants_process(self, session: Session) -> None:
         """Let the session wait for a process; it gets one at once if there is room. No-op while one starts."""
         if session.id in self._starting:
+            # Asked again when the process is over: the start may fail, or the last process may still be ending.
             self._asked_meanwhile.add(session.id)
             return
         self.slots.add(session.id, session.snapshot.user_id)
@@ -73,8 +74,10 @@ class ProcessKeeper:
         if session.snapshot.holds_slot:
             self._granted.discard(session.id)
             self._asked_meanwhile.discard(session.id)  # the request was for this very process
+        # Not earlier: if the database refuses the end, a session without its place in line waits for ever.
         if session.snapshot.lifecycle is Lifecycle.ENDED:
             self.slots.remove(session.id)
+        # Only such a change can make room. A session that works changes many times a second.
         if len(self.slots) and (session.snapshot.is_idle or not session.snapshot.holds_slot):
             self.grant()
 
@@ -94,6 +97,7 @@ class ProcessKeeper:
     async def close(self) -> None:
         """Let go of all processes. They keep running."""
         self._closing = True
+        # A cancelled task leaves its host alone: only `Leaving` ends one.
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -108,6 +112,7 @@ class ProcessKeeper:
         task = asyncio.get_running_loop().create_task(
             self._bounded(work, session), name=f"session {session.id}"
         )
+        # The loop holds tasks by weak references: without this one, a running task may be collected.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
@@ -116,6 +121,7 @@ class ProcessKeeper:
 
     def grant(self) -> None:
         """Start and park processes until nothing more can be done."""
+        # No await from here to `_grant_to`: no other task may come between counting the places and taking one.
         sessions = {each.id: each for each in self._loaded()}
         while not self._closing:
             snapshots = [self._as_seen(each) for each in sessions.values()]
@@ -124,6 +130,7 @@ class ProcessKeeper:
                 case StartOne(session_id):
                     self._grant_to(sessions[session_id])
                 case ParkOne(session_id):
+                    # Before the task begins: the next round of this loop would choose the same session again.
                     self._parking.add(session_id)
                     self.spawn(self._park_for_another(sessions[session_id]), sessions[session_id])
                 case Wait():
@@ -155,6 +162,7 @@ class ProcessKeeper:
     async def _say_that_it_waits(self, session: Session) -> None:
         async with session.change() as draft:
             lifecycle = draft.snapshot.lifecycle
+            # It may have got its place while this waited for the lock.
             waits = self.slots.place(session.id) is not None and session.id not in self._starting
             if waits and lifecycle in (Lifecycle.PARKED, Lifecycle.FAILED):
                 draft.add(e.LifecycleChanged(lifecycle, Lifecycle.QUEUED, "every place is taken"))
@@ -177,6 +185,7 @@ class ProcessKeeper:
                 await self._give_up_starting(session)
             else:
                 await self._wait_for_memory(session)
+                # A requested end is no crash: to be parked and woken often is no crash loop.
                 if await launch_and_stay(session):
                     self._starts.pop(session.id, None)
         finally:
@@ -206,6 +215,7 @@ class ProcessKeeper:
     async def _rejoin(self, session: Session, run: HostRun) -> None:
         try:
             if (departure := run.leaving.departure) is not None:
+                # A task of its own: `leave` waits until `stay`, below, has recorded the end.
                 self.spawn(until_stored(partial(run.leaving.leave, departure)), session)
             await stay(session, run)
         finally:
@@ -219,6 +229,7 @@ class ProcessKeeper:
         if self._closing:
             return
         snapshot = session.snapshot
+        # A failed session goes on only if somebody asks: by itself it would fail again and again.
         goes_on = snapshot.lifecycle is Lifecycle.PARKED and (snapshot.queue or snapshot.current)
         if goes_on or (asked and snapshot.lifecycle in (Lifecycle.PARKED, Lifecycle.FAILED)):
             self.slots.add(session.id, snapshot.user_id)
@@ -247,15 +258,18 @@ class ProcessKeeper:
             incident = uuid.uuid4().hex[:8]
             log.exception("session broke down", extra={"session": session.id, "incident": incident})
             try:
+                # A cancellation is not caught: it is the end of the bridge, and the process goes on.
                 await self._record_breakdown(session, incident)
             except Exception:
                 log.exception("not recorded", extra={"session": session.id, "incident": incident})
+                # Callers that wait for the end would wait for ever: nobody records it any more.
                 session.process.let_go()
 
     async def _record_breakdown(self, session: Session, incident: str) -> None:
         sentence = f"This session broke down (incident {incident}); send a prompt to try again."
         end: ProcessEnd = Broken(Topic.BROKEN, sentence)
         try:
+            # Before the record: a failed session may be woken at once, for a second process beside this one.
             await self._end_process(session)
         except Unkillable as error:
             end = Outlived(error.pids)

@@ -45,10 +45,12 @@ _KILLED = 128
 async def launch_and_stay(session: Session) -> bool:
     """Start a host for `session` and stay until its end is recorded. Return whether it ended as requested."""
     continues = session.snapshot.current is not None
+    # The row comes before the launch: if this bridge is killed in between, the next one knows where to look.
     number = await until_stored(partial(_record_start, session, continues=continues))
     if number is None:
         return True
     try:
+        # `_launch` starts the process in its last step: a try after a refused write starts no second one.
         host = await until_stored(partial(_launch, session, number, continues=continues))
     except WorkDirectoryRefused as error:
         topic = Topic.PROJECT_GONE if error.is_gone else Topic.START_FAILED
@@ -66,11 +68,13 @@ async def launch_and_stay(session: Session) -> bool:
         sentence = "Claude's process could not be started on this machine."
         await _record_end(session, NotStarted(sentence))
         return False
+    # If this bridge is killed before, the next one finds the host by session and number (`Backend.find`).
     await until_stored(partial(_record_launch, session, number, host))
     await until_stored(partial(_tell_sandbox_news, session))
     run = HostRun(session, host, StoredHost(number, host.ref, HostStatus.LIVE, 0, 0), ())
     session.process.join(run)
     try:
+        # Somebody may have parked or ended the session during the launch. Only this task knows the process.
         if run.leaving.departure is not None:
             await run.leaving.end_all(session.around.patience.stop_s)
     except Unkillable as error:
@@ -89,6 +93,7 @@ async def _record_start(session: Session, *, continues: bool) -> int | None:
     async with session.change() as draft:
         if draft.snapshot.lifecycle is Lifecycle.ENDED:
             return None
+        # We choose the id, and store it before the CLI sees it: after a crash its transcript is found by it.
         if not draft.snapshot.conversation_id:
             draft.add(e.ConversationChanged(str(uuid.uuid4()), "new"))
         draft.add(e.LifecycleChanged(draft.snapshot.lifecycle, Lifecycle.STARTING, "a prompt waits"))
@@ -119,6 +124,7 @@ async def _tell_sandbox_news(session: Session) -> None:
 
 async def _launch(session: Session, number: int, *, continues: bool) -> Host:
     around, snapshot = session.around, session.snapshot
+    # At each start: since the last one, a link may have taken the directory's place.
     work_directory = check_work_directory(
         Path(snapshot.work_directory), around.workspace_root, around.private_places
     )
@@ -132,6 +138,7 @@ async def _launch(session: Session, number: int, *, continues: bool) -> Host:
     await asyncio.to_thread(make_uploads, uploads)
     toolbox = toolbox_in(around.tools, snapshot)
     start = ConversationStart(
+        # Not from `snapshot`: preparing may have given the session another conversation.
         conversation_id=session.snapshot.conversation_id,
         work_directory=work_directory,
         resume=resume,
@@ -178,6 +185,7 @@ async def _refuse_if_open_elsewhere(session: Session) -> None:
     Two processes on one conversation silently overwrite each other's turns.
     """
     conversation_id = session.snapshot.conversation_id
+    # Two looks: Claude's own register has no process that runs in a sandbox, and our rows have no terminal.
     others = await asyncio.to_thread(session.around.conversations.open_elsewhere, conversation_id, frozenset())
     if not others and await rows.has_process_elsewhere(session.around.db, session.id, conversation_id):
         raise ClaudeUnavailable(
@@ -202,7 +210,10 @@ async def _prepare_conversation(session: Session, work_directory: Path) -> bool:
         if session.snapshot.handed_over:
             await read_what_was_said_elsewhere(session)
         return True
+    # With one prompt nothing is lost: it is sent again, and was all that Claude had heard.
     lost = snapshot.conversation_begun and snapshot.message_count > 1
+    # Without a file the id is still free. A file without messages keeps it taken: the CLI refuses to begin
+    # under it.
     if found is Remains.NOTHING and not lost:
         return False
     async with session.change() as draft:
@@ -219,6 +230,7 @@ async def _cut_branch(session: Session, work_directory: Path) -> bool:
     Then the CLI cannot fork: it finds only rows on the path that it would resume itself.
     """
     snapshot, conversations = session.snapshot, session.around.conversations
+    # Otherwise a branch whose parent regenerates that answer before the branch's first prompt never starts.
     parent, uuid = snapshot.fork_conversation, snapshot.fork_uuid
     if not parent or not uuid:
         return False
@@ -278,6 +290,7 @@ async def stay(session: Session, run: HostRun) -> bool:
     # Claude writes its last transcript rows as it ends: only now is our copy complete.
     await keep_transcript(session)
     trouble, as_asked = run.trouble or _trouble_of(run, ended), run.leaving.departure is not None
+    # The directory goes after the record. Killed in between, the daily round of retention removes it.
     await _record_end(session, Exited(run.number, ended.code, trouble, run.leaving.left))
     if not trouble:  # otherwise stderr stays for an admin to read, until the next end or the daily round
         await remove_ended_hosts(session)
@@ -294,16 +307,20 @@ async def _stay_until_the_end(session: Session, run: HostRun) -> HostExit:
                 tasks.create_task(run.write_later(), name=f"unwritten {session.id}"),
                 tasks.create_task(run.leaving.stuck(), name=f"stuck {session.id}"),
             ]
+            # Only `read` ends with the host. The others go on until they are cancelled, or fail.
             ended = await run.read()
             for task in others:
                 task.cancel()
     except ExceptionGroup as group:
+        # The first failure has cancelled all others. `stay` decides by its kind, which a group would hide.
         raise group.exceptions[0] from group
     return ended
 
 
 async def _serve(session: Session, run: HostRun) -> None:
     """Greet the CLI, then feed it. A CLI that does not answer is ended."""
+    # In this order, since the CLI reads in order: lines that a crash kept from the log, then the rules, and a
+    # prompt only after the rules that it needs.
     await run.flush()
     await until_stored(partial(tell_new_process, session))
     try:

@@ -49,6 +49,7 @@ async def recover(db: Database, backend: Backend, keeper: ProcessKeeper, session
         restore = until_stored(partial(_restore, backend, keeper, session, stored, inputs.get(place, ())))
         restoring.append(keeper.spawn(restore, session))
     for session in waiting:
+        # A failed session waits for a prompt of a person: a restart is no reason to try again.
         if session.snapshot.lifecycle is not Lifecycle.FAILED:
             keeper.wants_process(session)
     if restoring:

@@ -100,6 +100,7 @@ class Retention:
         self._load = load
         self._forget = forget
         self._needed: set[str] = set()
+        # A purge and the daily round may meet, and they share `_needed`.
         self._applying = asyncio.Lock()
 
     async def plan(self) -> Removals:
@@ -126,6 +127,7 @@ class Retention:
         if not due:
             return []
         async with self._applying:
+            # Once for all of them: it reads the row of every session.
             self._needed = set() if archive else await stored.conversations_to_branch_from(self._db)
             carry_out = self._archive if archive else self._delete
             removed = [each for each in due if await self._done(each, carry_out)]
@@ -153,6 +155,7 @@ class Retention:
         if snapshot.lifecycle is not Lifecycle.ENDED:
             raise IllegalMove("Bringing it back", snapshot.lifecycle)
         wanted = snapshot.key if key is None else key
+        # A first look, for the sentence. The unique index decides, when the change is stored.
         if wanted and await rows.find_by_key(self._db, wanted) is not None:
             if key is not None:
                 raise PlaceTaken
@@ -161,6 +164,7 @@ class Retention:
             async with session.change() as draft:
                 draft.add(e.SessionRestored(channel_id or snapshot.channel_id, wanted))
         except ConstraintViolated as error:
+            # An event of a session without a row is refused, too: by its foreign key.
             if await rows.load_snapshot(self._db, session.id) is None:
                 raise SessionNotFound(session.id) from error
             raise PlaceTaken from error
@@ -220,6 +224,7 @@ class Retention:
         try:
             await drop_gone(self._db)
             await erase_gone(self._db, within_s=_ERASING_S)
+            # The WAL file comes last: it holds older images of the pages that these two steps change.
             await self._db.empty_wal()
         except StorageError as error:
             log.warning("not erased yet", extra={"why": str(error)})
@@ -242,11 +247,13 @@ class Retention:
             await merging.refuse_if_unmerged(session)
             await own_copies.remove_own_copy(session)
         async with session.change() as draft:
+            # No event is put on this draft. It holds the session's lock: nobody restores it while its files go.
             if draft.snapshot.lifecycle is not Lifecycle.ENDED:
                 return False
             if not await remove_all(self._around, session.id):
                 log.warning("not removed", extra={"session": session.id, "why": "a process of it still runs"})
                 return False
+            # A branch without a turn begins from a conversation of its parent: our copy may be the last of it.
             for each in await stored.conversations_of(self._db, session.id) - self._needed:
                 await asyncio.to_thread(self._around.conversations.remove_copy, each)
             await self._db.write([stored.delete_session(session.id), release(session.id)])

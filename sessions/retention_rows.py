@@ -75,6 +75,8 @@ async def load_wanted(
             wanted.before_ms,
             *(wanted.project, wanted.project),
             *(wanted.user_id, wanted.user_id),
+            # Any value but NULL lets the list decide. Numbered placeholders would say each value once, but
+            # later versions of Python's sqlite3 deprecate them with a sequence.
             *([None, "[]"] if among is None else [1, json.dumps(sorted(among))]),
             limit,
         ),
@@ -107,6 +109,7 @@ async def conversations_of(db: Database, session_id: SessionId) -> set[str]:
         (session_id,) * 3,
     )
     own = {str(row[0]) for row in found if row[0]}
+    # Without any, this becomes `IN ()`, which SQLite takes as a list that has nothing.
     marks = ", ".join("?" for _ in own)
     others = await db.read(
         f"SELECT conversation_id FROM sessions WHERE conversation_id IN ({marks}) AND id <> ?",  # noqa: S608
@@ -126,6 +129,7 @@ async def conversations_to_branch_from(db: Database) -> set[str]:
 
 def delete_session(session_id: SessionId) -> Statement:
     """Delete the session and everything that belongs to it. Its audit rows stay."""
+    # Foreign keys delete the rest (ON DELETE CASCADE); the table `audit` has none on purpose.
     return Statement("DELETE FROM sessions WHERE id = ?", (session_id,))
 
 
@@ -166,6 +170,7 @@ def end_forgotten_hosts(at_ms: int) -> Statement:
 async def sessions_that_exist(db: Database, among: AbstractSet[SessionId]) -> set[SessionId]:
     """Return the sessions of `among` that have a row."""
     found = await db.read(
+        # One parameter for all ids: SQLite bounds how many parameters a statement may have.
         "SELECT sessions.id FROM json_each(?) JOIN sessions ON sessions.id = value",
         (json.dumps(sorted(among)),),
     )

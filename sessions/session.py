@@ -118,7 +118,7 @@ class Session:
 
         Once the commit has begun it is carried out even if the caller is cancelled.
         """
-        async with self._lock:
+        async with self._lock:  # held until all is published, so that events come in the order of their numbers
             draft = Draft(self.snapshot, self.around.clock.now_ms())
             yield draft
             if not draft.is_empty:
@@ -134,7 +134,7 @@ class Session:
         crash_point("session-before-commit")
         await self.around.db.write(statements)
         crash_point("session-after-commit")
-        self.snapshot = draft.snapshot
+        self.snapshot = draft.snapshot  # not before: a commit that fails leaves the state as it is stored
         try:
             if run is not None:
                 run.inputs.commit(reserved)
@@ -232,7 +232,7 @@ class Session:
         self.refuse_if_ended("Waking")
         if not self.snapshot.holds_slot:
             self._owner.wants_process(self)
-        before = self.snapshot.next_event
+        before = self.snapshot.next_event  # a failure from before this call does not count
 
         def settled(snapshot: Snapshot) -> bool:
             failed_now = snapshot.lifecycle is Lifecycle.FAILED and snapshot.next_event > before
@@ -299,7 +299,7 @@ class Session:
         """Park the session if `may` allows it, now and again just before the change."""
         if self.run is not None and may(self.snapshot):
             run = self.run
-            await run.note_left_running()
+            await run.note_left_running()  # `may` looks at them as well
             await self._keep_files(Reason.PARKING)
             await run.leaving.leave(Departure(Lifecycle.PARKED, cause), if_still=may)
 
@@ -356,7 +356,7 @@ class Session:
             raise IllegalMove("Moving", "busy")
         await self.park("it moves to another project")
         async with self.change() as draft:
-            if draft.snapshot.holds_slot:
+            if draft.snapshot.holds_slot:  # somebody woke it after the park
                 raise IllegalMove("Moving", "busy")
             if draft.snapshot.work_directory != work_directory:
                 draft.add(e.Moved(project, work_directory, draft.snapshot.work_directory))
@@ -387,9 +387,9 @@ class Session:
             is_heard = self.run is not None and not stops and not self.run.control.interrupting
             if not is_open or not is_heard:
                 raise AlreadyDecided(ask_id, stored.decided_by)
-            line = self.around.driver.answer(stored.ask, decision)
+            line = self.around.driver.answer(stored.ask, decision)  # a wrong answer raises: nothing is stored
             draft.add(e.AskDecided(ask_id, decision, by, through, face))
-            draft.send(stored.ask.request_id, line)
+            draft.send(stored.ask.request_id, line)  # one transaction: no decision is stored without its line
             await give_rules(self, draft, rules_given(stored.ask.body, decision), by)
         return stored.ask
 

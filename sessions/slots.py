@@ -46,6 +46,7 @@ class SlotQueue:
     def __init__(self, limits: Limits) -> None:
         self.limits = limits
         self._waiting: list[tuple[SessionId, str]] = []
+        # The number of each user's last grant: the one who was served longest ago comes first.
         self._served: dict[str, int] = {}
         self._turn = 0
 
@@ -70,6 +71,7 @@ class SlotQueue:
         for index, entry in enumerate(self._waiting):
             nth = rank.get(entry[1], 0)
             rank[entry[1]] = nth + 1
+            # Sorted by: how many of their own come before it, when its user was served last, when it came.
             keyed.append((nth, self._served.get(entry[1], 0), index, entry))
         return [entry for *_, entry in sorted(keyed, key=lambda each: each[:3])]
 
@@ -90,6 +92,7 @@ class SlotQueue:
         for _, user_id in self._waiting:
             own = sum(each.user_id == user_id for each in holders)
             if own >= self.limits.max_sessions_per_user:
+                # This user has reached their own limit: only a place of their own helps.
                 if holder.user_id == user_id:
                     return True
             elif len(holders) >= self.limits.max_sessions:
@@ -98,6 +101,7 @@ class SlotQueue:
 
     def next_step(self, loaded: Iterable[Snapshot], starting: Collection[SessionId]) -> Step:
         """Return the next step, given every session with a process and those whose start was granted."""
+        # A granted start counts before its row says so, or one place would be given away twice.
         holders = [each for each in loaded if each.holds_slot or each.id in starting]
         leaving = [each for each in holders if each.lifecycle is Lifecycle.STOPPING]
         for session_id, user_id in self.order():

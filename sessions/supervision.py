@@ -27,6 +27,7 @@ from sessions.topics import Topic
 log = logging.getLogger(__name__)
 
 _DAY_S = 86_400.0
+# For each second of silence. An idle CLI takes less than 0.01 (measured); a program at work takes more.
 _QUIET_CPU_S = 0.05
 _ANSWERED_WITHIN_S = 5.0
 _OWN_PROCESSES = 3  # shell, follower and the CLI itself
@@ -72,6 +73,7 @@ class Supervisor:
     async def run(self) -> None:
         """Check all sessions, round after round, until cancelled. An error of one session is only logged."""
         async with asyncio.TaskGroup() as tasks:
+            # Both catch all that fails inside: otherwise the end of one would cancel the other.
             tasks.create_task(self._go_round(), name="rounds")
             tasks.create_task(self._do_daily(), name="daily")
 
@@ -90,6 +92,7 @@ class Supervisor:
             for session in self._sessions():
                 try:
                     await self._look_after(session)
+                # Expected: the ask was answered, or the process ended, between the look and the act.
                 except SessionError as error:
                     log.info("could not be looked after", extra={"session": session.id, "why": str(error)})
                 except Exception:
@@ -111,6 +114,7 @@ class Supervisor:
         elif snapshot.activity is Activity.WORKING:
             await self._ask_where_it_stands(session)
             await self._look_for_progress(session)
+        # Claude says that it waits, and no ask is open: a full disk may have lost the line of the ask.
         elif snapshot.activity is Activity.ASKING:
             await self._ask_where_it_stands(session)
         elif may_be_given_up(snapshot):
@@ -137,9 +141,11 @@ class Supervisor:
             open_s = self._open_s(session, ask)
             if timeout_s is not None and open_s >= timeout_s:
                 note = f"Nobody answered within {_minutes(timeout_s)}."
+                # An MCP server hears that nobody answered: declining would be the no of a person.
                 late = Postpone() if ask.of_server else Deny(note)
                 await session.answer(ask.id, late, by=TIMEOUT_ACTOR)
             elif timeout_s is not None and open_s >= timeout_s / 2 and ask.id not in self._reminded:
+                # In memory only: at worst a restart reminds people once more.
                 self._reminded.add(ask.id)
                 async with session.change() as draft:
                     left = _minutes(timeout_s - open_s)
@@ -152,6 +158,7 @@ class Supervisor:
     async def _look_after_place(self, session: Session) -> None:
         """Park a session that keeps its place only for schedules or processes left running, after its time."""
         run, now_ms = session.run, session.around.clock.now_ms()
+        # They may have ended by themselves, and no event tells that.
         if run is not None and session.snapshot.left_running:
             await run.note_left_running()
         snapshot = session.snapshot
@@ -167,6 +174,8 @@ class Supervisor:
     def _open_s(self, session: Session, ask: OpenAsk) -> float:
         """Seconds that the ask is open. From our first look on, the monotonic clock counts."""
         clock = session.around.clock
+        # The wall clock only for the time before this start, since no other clock outlives a process. It may be
+        # set while the ask is open, which must not make an ask late.
         before_s = max(0.0, (clock.now_ms() - ask.opened_ms) / 1000)
         age_s, seen_at = self._first_seen.setdefault(ask.id, (before_s, clock.monotonic()))
         return age_s + clock.monotonic() - seen_at
@@ -182,11 +191,13 @@ class Supervisor:
         if run is None or limit_s is None:
             return
         silent_s = session.around.clock.monotonic() - run.last_output
+        # Most silences are short, and to read a process tree costs more than to compare two times.
         if silent_s < limit_s / 2:
             self._cpu_s.pop(session.id, None)
             return
         usage = await asyncio.to_thread(run.host.usage)
         before_s = self._cpu_s.setdefault(session.id, usage.cpu_s)
+        # A child process or CPU time is a sign of life, too, though nothing is printed.
         if usage.processes > _OWN_PROCESSES or usage.cpu_s - before_s > _QUIET_CPU_S * silent_s:
             self._cpu_s[session.id] = usage.cpu_s
             run.last_output = session.around.clock.monotonic()
@@ -194,6 +205,7 @@ class Supervisor:
         if silent_s >= limit_s:
             async with session.change() as draft:
                 sentence = f"Claude has shown no sign of life for {_minutes(silent_s)}. Stop it, or wait on."
+                # Under the lock: lines that came meanwhile may have ended the turn.
                 activity = draft.snapshot.activity
                 if activity is Activity.WORKING:
                     draft.add(e.ActivityChanged(activity, Activity.BLOCKED, sentence, Blocker.NO_PROGRESS))

@@ -37,8 +37,10 @@ ISOLATION = (
     "--unshare-ipc",
     "--unshare-uts",
     "--unshare-cgroup-try",
+    # In a user namespace of its own, a program has all capabilities: much more of the kernel to attack.
     "--disable-userns",
     *("--cap-drop", "ALL"),
+    # Without it, a program could push input into a terminal that it shares with others (bwrap(1)).
     "--new-session",
 )
 
@@ -110,6 +112,7 @@ def command(
     mounted = mounts(policy, access)
     emptied = [str(each.target) for each in mounted if each.kind is _Kind.HIDDEN and each.target.is_dir()]
     return (
+        # bwrap carries out its options in this order: a mount hides what earlier ones put below its place.
         *_with_filter(policy),
         str(policy.program),
         *ISOLATION,
@@ -226,6 +229,7 @@ def _with_filter(policy: Policy) -> tuple[str, ...]:
     """Return the words that open the filter's file as descriptor 6 for the rest of the command line."""
     if policy.seccomp_filter is None:
         return ()
+    # bwrap reads a filter from a descriptor only. The path is an argument of the script, never a part of it.
     return ("/bin/sh", "-c", f'exec {_FILTER}<"$0" && exec "$@"', str(policy.seccomp_filter))
 
 

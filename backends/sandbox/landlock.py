@@ -37,6 +37,7 @@ except Exception as reason:
     sys.stderr.flush()
     posix._exit({_FAILED})
 """
+# Isolated: neither the work directory nor PYTHONPATH may bring modules into the launcher.
 _PLAINLY = ("-I", "-S", "-c", _RUN)
 _CREATE_RULESET = 444
 _VERSION_FLAG = 1
@@ -68,6 +69,7 @@ def landlock_abi() -> int:
         raise Unavailable("only Linux has Landlock")
     libc = ctypes.CDLL(None, use_errno=True)
     libc.syscall.restype = ctypes.c_long
+    # The C library has no functions for Landlock.
     version = int(libc.syscall(ctypes.c_long(_CREATE_RULESET), None, ctypes.c_size_t(0), _VERSION_FLAG))
     if version > 0:
         return version
@@ -89,6 +91,7 @@ class _Rights(msgspec.Struct, frozen=True):
 
 
 def _rights(abi: int) -> _Rights:
+    # The kernel refuses a whole rule set with a right that its ABI does not know.
     handled = _READ | _WRITE_FILE | _REMOVE | _MAKE | _MAKE_DEVICE
     handled |= _REFER if abi >= 2 else 0
     handled |= _TRUNCATE if abi >= 3 else 0
@@ -186,6 +189,7 @@ def _rules(
     own = [place for each in access.own for place in (_entries(each) or [each.source])]
     writable = [*access.write, *own, tmp]
     for path in writable:
+        # Rules only add rights: a hidden path below a writable one could not be taken back.
         if held := next((each for each in policy.hidden if each != path and each.is_relative_to(path)), None):
             raise LaunchRefused(program, reason=f"Landlock cannot hide {held.name} inside of {path.name}")
     above = frozenset(parent for each in policy.hidden for parent in each.parents)
@@ -195,6 +199,7 @@ def _rules(
     found += [(each.source, _CHANGE) for each in access.own if each.entries]
     found += [(Path(path), _DEVICE) for path in _DEVICES]
     for path, rights in found:
+        # A rule on a file that names rights of directories is refused, hence the two sets.
         yield str(path), rights & handled, rights & _FILE & handled
 
 

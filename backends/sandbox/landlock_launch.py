@@ -69,6 +69,8 @@ def main(asked: "Mapping[str, Any]", words: list[str]) -> None:
         _limit(_PROCESSES, asked["processes"])
     if asked["asks"]:
         _ask_for_network(*asked["asks"])
+    # Landlock and seccomp demand it of processes without CAP_SYS_ADMIN. It also makes setuid programs gain
+    # nothing.
     _check(_prctl(_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
     if asked["handled"]:
         _restrict(asked["handled"], asked["size"], asked["rules"])
@@ -186,6 +188,8 @@ def _make_directory(path: str) -> None:
 def _drop_capabilities() -> None:
     """Give up all capabilities, for the program too: with CAP_PERFMON root reads what Landlock would hide."""
     capability = 0
+    # Fails at the first capability that the kernel does not know. Without CAP_SETPCAP it fails at once; then
+    # no_new_privs keeps the program from gaining capabilities.
     while _prctl(_BOUNDING_DROP, capability, 0, 0, 0) == 0:
         capability += 1
     _prctl(_AMBIENT, _AMBIENT_CLEAR, 0, 0, 0)

@@ -43,6 +43,7 @@ class Probed(msgspec.Struct, frozen=True):
 # The words of 0.8 and 0.11 differ; the kernel's or the container's part is the same.
 _WORDS = (
     (re.compile(r"setting up uid map|Failed RTM_NEWADDR"), Refusal.APPARMOR),
+    # Before `new namespace`: the message about nesting contains these words, too.
     (re.compile(r"ENOSPC|No space left on device|nesting depth"), Refusal.NESTED),
     (re.compile(r"new namespace"), Refusal.NO_USER_NAMESPACE),
     (re.compile(r"mount proc"), Refusal.PROC_MASKED),
@@ -89,4 +90,5 @@ def _version(program: Path) -> str:
     return done.stdout.decode("utf-8", "replace").strip().removeprefix("bubblewrap ")
 
 
+# English, whatever the system's language is: `_WORDS` are looked for in what bwrap says.
 _PLAIN = {"PATH": os.defpath, "LC_ALL": "C"}

@@ -186,6 +186,7 @@ def filter_program(machine: str, *, shares_processes: bool) -> bytes | None:
     if architecture is None:
         return None
     numbers = architecture.numbers
+    # The C library asks netlink for the machine's addresses when it resolves a name.
     families: tuple[int, ...] = (_AF_INET, _AF_INET6, _AF_NETLINK)
     of_others: Mapping[str, int] = {}
     absent: tuple[str, ...] = _ABSENT
@@ -211,11 +212,13 @@ def filter_program(machine: str, *, shares_processes: bool) -> bytes | None:
 def assemble(architecture: Architecture, rules: Iterable[Rule]) -> bytes:
     """Return the program that applies `rules` to calls of `architecture` and refuses those of any other."""
     program = [
+        # First: a 32-bit call (`int 0x80`) has numbers of its own and would slip past every rule.
         _load(_ARCHITECTURE_AT),
         _jump(_JUMP_EQUAL, architecture.audit, 1, 0),
         _fail(errno.EPERM),
         _load(_NUMBER_AT),
     ]
+    # x32 calls come with the same architecture and other numbers.
     if architecture.has_x32:
         program += [_jump(_JUMP_AT_LEAST, _X32_BIT, 0, 1), _fail(errno.ENOSYS)]
     for rule in rules:

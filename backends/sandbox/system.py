@@ -18,6 +18,7 @@ def this_system() -> System:
     """Return the directories and links that every sandbox shows."""
     directories, links = [], []
     for path in map(Path, _DIRECTORIES):
+        # Where /usr is merged, `/bin` is a link, and has to be one inside, too.
         if path.is_symlink():
             links.append((path, str(path.readlink())))
         elif path.is_dir():

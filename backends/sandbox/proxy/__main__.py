@@ -60,6 +60,7 @@ class ProxyProcess:
         return bool(self._followers) or any(door.is_used for door in self._doors.values())
 
     def _want(self, key: str, name: str) -> None:
+        # Without a limit of its own: a door tells at most 200 names.
         self._wanted.append((key, name))
         for queue in list(self._followers):
             if queue.qsize() < _QUEUED:
@@ -134,6 +135,7 @@ async def _serve(options: argparse.Namespace, lock: int) -> None:
         loop.add_signal_handler(number, stopped.set)
     places = ProxyPlaces(options.directory)
     proxy = ProxyProcess(places)
+    # The doors come before `control.sock`: whoever is answered there finds them open.
     for key in keys_in_use(places):
         await proxy.open(key)
     await asyncio.start_unix_server(proxy.serve, sock=listening(places.control))

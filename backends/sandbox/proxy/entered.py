@@ -51,6 +51,7 @@ class Entered:
         for path in sorted(self._records.iterdir()):
             start, _, words = path.read_text().partition(" ")
             row = machine.this().read_process(int(path.name))
+            # The pid may belong to another process by now, of another project.
             if row is None or row.zombie or row.process.start != start:
                 path.unlink(missing_ok=True)
                 continue
@@ -75,6 +76,7 @@ class Entered:
             raise ValueError("no such sandbox, or no such ports")
         if pid in self._inside or len(self._inside) >= _MOST:
             raise ValueError("it was entered before, or too many were")
+        # Before entering: it tells of the program's end even if that comes in between.
         end = os.pidfd_open(pid)
         try:
             listeners = listeners_in(pid, list(ports))
@@ -88,6 +90,8 @@ class Entered:
         ]
         self._inside[pid] = _Inside(end, tuple(servers))
         asyncio.get_running_loop().add_reader(end, self._leave, pid)
+        # After it listens: a proxy killed before this has not answered either, and the launcher asks the next
+        # one.
         record = self._records / str(pid)
         record.touch(mode=0o600)
         record.write_text(f"{row.process.start} {words}")

@@ -28,6 +28,7 @@ def host_name(text: str) -> str | None:
     labels = name.split(".")
     if len(name) > _LONGEST or not all(_LABEL.fullmatch(label) for label in labels):
         return None
+    # Resolvers take such names for addresses; a real top-level domain is never numeric.
     if re.fullmatch(r"[0-9]+|0x[0-9a-f]*", labels[-1]):
         return None
     return name
@@ -65,6 +66,7 @@ def _matches(pattern: str, name: str) -> bool:
 
 def is_public(text: str) -> bool:
     """Whether an IP address belongs to the public internet: to nothing of this machine or its networks."""
+    # A link-local address may come with the name of its interface (`fe80::1%eth0`).
     address = ip_address(text.partition("%")[0])
     if isinstance(address, IPv6Address):
         inner = _embedded(address)

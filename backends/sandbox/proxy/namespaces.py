@@ -28,8 +28,10 @@ def listeners_in(pid: int, ports: Sequence[int]) -> list[socket.socket]:
     """
     ours, theirs = socket.socketpair()
     with ours, theirs:
+        # A child, because a process that has entered a user namespace cannot go back.
         child = os.fork()
         if child == 0:
+            # Nothing may leave this block: the child would run on as a second proxy.
             with suppress(BaseException):
                 _make(pid, ports, theirs)
             os._exit(0)
@@ -55,6 +57,7 @@ def _make(pid: int, ports: Sequence[int], back: socket.socket) -> None:
         return
     # The program itself is in a further user namespace, which owns nothing.
     owner = fcntl.ioctl(network, _GET_OWNER)
+    # The user namespace first: only its capabilities allow entering the network that it owns.
     for namespace, kind in ((owner, _NEW_USER), (network, _NEW_NETWORK)):
         if _libc.setns(namespace, kind) != 0:
             return

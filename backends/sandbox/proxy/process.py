@@ -35,6 +35,7 @@ async def open_door(
     the proxy runs. Raises `ProxyUnavailable`.
     """
     key = key_of(work_directory)
+    # The list comes first: a proxy that is started now reads it before it serves.
     await asyncio.to_thread(save_list, places, key, hosts)
     await ensure_proxy(places, prefix)
     try:

@@ -136,6 +136,7 @@ class Door:
     async def _enter(self, client: Streams) -> None:
         """Listen inside the sandbox of the process at the other end, on the ports that it names."""
         reader, writer = client
+        # Asked of the kernel: a number that the client names could be another project's sandbox.
         pid = machine.this().peer_pid(writer.get_extra_info("socket"))
         with suppress(OSError, TimeoutError, ValueError):
             async with asyncio.timeout(_HEAD_S):
@@ -199,6 +200,7 @@ class Door:
     async def _reached(self, target: Target, addresses: Sequence[str]) -> Streams:
         for address in addresses:
             with suppress(OSError, TimeoutError):
+                # All addresses together take no longer than one: clients do not wait for a second round.
                 async with asyncio.timeout(_CONNECT_S / len(addresses)):
                     return await self._internet.connect(address, target.port)
         raise Refusal(502, f"{target.host} does not answer.")

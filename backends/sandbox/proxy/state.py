@@ -73,6 +73,7 @@ def save_list(places: ProxyPlaces, key: str, hosts: HostList) -> None:
     draft = places.lists / f".{secrets.token_hex(4)}.tmp"
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
         file.write(text)
+    # A proxy that reads meanwhile gets the old list or the new one: half a list would allow nothing.
     draft.replace(_path(places, key))
 
 

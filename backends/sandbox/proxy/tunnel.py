@@ -15,7 +15,9 @@ async def tunnel(one: Streams, other: Streams, *, idle_s: float) -> None:
         while chunk := await reader.read(_CHUNK):
             deadline.reschedule(clock.time() + idle_s)
             writer.write(chunk)
+            # Waits while the other side does not read: at most a buffer of each way lies in memory.
             await writer.drain()
+        # Half-closed: some programs end their sending and still wait for the answer.
         writer.write_eof()
 
     try:

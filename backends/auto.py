@@ -57,11 +57,14 @@ class Backends:
         return self._order[0].name
 
     async def launch(self, spec: LaunchSpec) -> Host:
+        # Before any backend: a fallback must not wrap the program in a second sandbox.
         spec = wrapped(spec, self._wrappers)
         *preferred, last = self._order
         for backend in preferred:
             try:
                 return await backend.launch(spec)
+            # Only a missing terminal leads on. Any other failure (no such program, no directory) would be the
+            # same there.
             except TerminalUnavailable as error:
                 self._say_once(
                     f"The {backend.name} backend cannot be used ({error.reason}); using {last.name}."
@@ -75,6 +78,7 @@ class Backends:
         return await self._maker_of(ref).remove(ref)
 
     async def survivors(self, besides: Container[HostRef] = ()) -> Sequence[HostRef]:
+        # Both, whatever the setting is: hosts of the other backend may live on from before it was changed.
         return [ref for backend in self._by_name.values() for ref in await backend.survivors(besides)]
 
     async def find(self, session_id: str, number: int) -> HostRef | None:
@@ -120,6 +124,7 @@ def choose_backend(
             order = ("pty",)
         case _:
             assert_never(setting)
+    # One for both backends: a user has only 128 inotify instances.
     watches = Watches()
     tmux = TmuxBackend(
         options.run,

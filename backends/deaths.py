@@ -33,6 +33,7 @@ class DeathWatch:
         if watched is None:
             watched = self._watch(process)
         if watched is None:
+            # Not called at once: the caller does not have its function to cancel yet.
             return asyncio.get_running_loop().call_soon(callback).cancel
         watched.callbacks.add(callback)
         return lambda: self._cancel(process, callback)
@@ -93,6 +94,7 @@ class DeathWatch:
             self._poll = asyncio.get_running_loop().call_later(_POLL_S, self._poll_all)
 
     def _report(self, process: ProcessId) -> None:
+        # Forgotten before the calls: a callback may cancel others, or watch the same process again.
         for callback in self._forget(process):
             callback()
 
@@ -106,6 +108,7 @@ class DeathWatch:
     def _forget(self, process: ProcessId) -> set[Callable[[], None]]:
         watched = self._watched.pop(process)
         if watched.descriptor is not None:
+            # Before closing: the loop would go on watching the next file with this number.
             asyncio.get_running_loop().remove_reader(watched.descriptor)
             watched.descriptor.close()
         return watched.callbacks

@@ -33,6 +33,7 @@ MARKER = "CLAUDE_BRIDGE_HOST"
 _SESSION_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HOST_NUMBER = re.compile(r"[1-9]\d*")
 _STDERR_TAIL_BYTES = 4096
+# A shell's exit codes for death by the signals 1 to 64.
 _FIRST_SIGNAL_CODE = 129
 _LAST_SIGNAL_CODE = 192
 
@@ -121,6 +122,7 @@ class HostDirectory:
     def make(self, spec: LaunchSpec, backend: str) -> None:
         """Make the directory with empty logs, FIFO and `launch.json`. Raises `OSError`, even if it exists."""
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # No `exist_ok`: the number fences. A second launch of the same number must fail, not share these logs.
         self.path.mkdir(mode=0o700)
         try:
             record = LaunchRecord(
@@ -134,6 +136,7 @@ class HostDirectory:
                 sandbox=spec.enclosure.mechanism.value,
                 network=spec.enclosure.network.value,
             )
+            # Made here, not by the shell's `>>`: that uses the program's own umask, which may let others read.
             for log in (self.input_log, self.output_log, self.stderr_log):
                 log.touch(mode=0o600)
             os.mkfifo(self.fifo, mode=0o600)
@@ -152,12 +155,14 @@ class HostDirectory:
         """Remove the directory, and the session's directory if that is empty then."""
         shutil.rmtree(self.path, ignore_errors=True)
         with suppress(OSError):
+            # Fails while other hosts, uploads or commands of the session lie there.
             self.path.parent.rmdir()
 
     def launch_record(self) -> LaunchRecord | None:
         """Return the launch record, or None if the launch was not completed."""
         try:
             return msgspec.json.decode((self.path / "launch.json").read_bytes(), type=LaunchRecord)
+        # On bytes that are not UTF-8, msgspec raises `UnicodeDecodeError` besides its own errors.
         except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, UnicodeDecodeError):
             return None
 
@@ -169,6 +174,7 @@ class HostDirectory:
             return None
         words = {role: rest for role, *rest in (line.split() for line in lines if line)}
         try:
+            # Start times count from the boot: after a reboot another process can have the same pid and start.
             if words["boot"] != [machine.this().boot_id()]:
                 return None
             shell, program, follower = (_process(words[role]) for role in ("shell", "program", "follower"))
@@ -194,8 +200,10 @@ class HostDirectory:
         """Return the end of the program, with the last 4 KiB that it wrote to stderr."""
         tail = b""
         with suppress(FileNotFoundError), self.stderr_log.open("rb") as file:
+            # Read the end only: a program may write gigabytes to stderr.
             file.seek(max(file.seek(0, os.SEEK_END) - _STDERR_TAIL_BYTES, 0))
             tail = file.read()
+        # The cut may go through the middle of a character.
         return HostExit(self.exit_code(), tail.decode("utf-8", "replace"))
 
 

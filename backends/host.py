@@ -81,6 +81,7 @@ class LocalHost:
         self._watches = watches
         self._terminal = terminal
         self._feeding = asyncio.Lock()
+        # Read once: of the processes in the file, only the follower is ever replaced.
         pids = directory.pids()
         self._program = pids.program if pids else None
         self._sandbox = pids.sandbox if pids else None
@@ -132,10 +133,13 @@ class LocalHost:
                 replaced = self._directory.pids()
             if replaced and replaced.follower == pids.follower and self.alive():
                 return
+        # The program has ended, which `wait` reports. Returning here would start a follower that nobody reads.
         await asyncio.get_running_loop().create_future()
 
     async def feed_from(self, offset: int) -> None:
         async with self._feeding:
+            # The lock is held until the new follower is recorded. Two followers write into each other's lines,
+            # and one broken line ends the CLI.
             size = self.input_size()
             if offset > size:
                 raise LogCut(self._directory.input_log, expected=offset, actual=size)
@@ -147,6 +151,8 @@ class LocalHost:
 
     async def kill(self, grace_s: float) -> None:
         self.thaw()
+        # A stopped process keeps SIGTERM pending: without the SIGCONT above, the whole grace would pass in
+        # vain.
         await end_tree(self._directory, self._watches.deaths, grace_s)
         await self._terminal.close()
 
@@ -154,9 +160,12 @@ class LocalHost:
         pids = self._directory.pids()
         if pids is not None:
             await self._watches.deaths.died(pids.program)
+            # Only bwrap was killed: the program inside lives on, and would write to one conversation beside its
+            # successor.
             if self._inside() is not None:
                 await kill_now({self._sandbox} if self._sandbox else (), self._watches.deaths)
             await self._shell_ended(pids)
+            # The shell ends its follower. If it was killed, `tail -f` waits for more input for ever.
             await self._end_followers(pids)
         await self._terminal.close()
         return self._directory.exit()
@@ -185,6 +194,8 @@ class LocalHost:
             return False
         # In a thread: this reads the environment of every process on the machine.
         living = await asyncio.to_thread(HostTree(self._directory).living)
+        # No await from here to the signal: a line sent while the processes were looked up must prevent the
+        # freeze.
         program = self._inside() if pids.sandbox else pids.program
         if program is None or living - pids.own - self._idle(program) or not self.alive() or not if_still():
             return False
@@ -203,6 +214,7 @@ class LocalHost:
 
     def _when_ended(self, ended: Callable[[], None]) -> Callable[[], None]:
         """Call `ended` when the program is dead. By then all of its output is in the log."""
+        # The launch was cut before any program ran: the log is complete as it is.
         if self._program is None:
             return asyncio.get_running_loop().call_soon(ended).cancel
         if self._sandbox is None:
@@ -263,9 +275,13 @@ class LocalHost:
         except OSError as error:
             raise LaunchFailed("the follower", reason=str(error)) from error
         try:
+            # The flag belongs to the open FIFO, not to us alone: `tail` would take EAGAIN of a full one for an
+            # error and end.
             os.set_blocking(fifo, True)
             # `tail` counts bytes from 1.
             script = spawn.HostScript("feed", self._directory, (str(offset + 1),))
+            # Nothing of the bridge's own environment: processes of the same user can read it, and it has the
+            # bot's token.
             environment = {"PATH": os.defpath, MARKER: self._directory.key}
             async with asyncio.timeout(_FOLLOWER_START_S):
                 await spawn.start(script, cwd=self._directory.path, environment=environment, stdout=fifo)
@@ -292,5 +308,6 @@ def _session_of(pids: HostPids) -> int | None:
     """Return the process session of the program. In a sandbox, the sandbox's process 1 leads it."""
     if pids.sandbox is not None:
         return pids.sandbox.pid
+    # By now, the pid may belong to another process: hence the comparison below.
     row = machine.this().read_process(pids.program.pid)
     return row.session if row is not None and row.process == pids.program else None

@@ -22,11 +22,13 @@ def left_running(directory: HostDirectory, session: int | None) -> list[LeftRunn
     `session` is the program's own process session; None if the host was never seen alive.
     """
     left = _left(directory, session)
+    # On Linux a start is a number written as text: the shorter one is the smaller.
     tops = sorted(
         (row for row in left.values() if row.parent not in left),
         key=lambda row: (len(row.process.start), row.process.start, row.process.pid),
     )
     shown = [(row.process, machine.this().command_of(row.process.pid)) for row in tops]
+    # Without a command line, the process has ended since the table was read.
     return [LeftRunning(each.pid, each.start, words[:_MOST_CHARACTERS]) for each, words in shown if words]
 
 
@@ -38,6 +40,7 @@ def processes_left_running(directory: HostDirectory, session: int | None) -> set
 def _left(directory: HostDirectory, session: int | None) -> dict[int, ProcessRow]:
     pids = directory.pids()
     marked = machine.this().carrying(MARKER, directory.key)
+    # After the search: a process that an older table lacks would be dropped.
     table = machine.this().read_table()
     own_ids = _own(pids, table)
     rows = {each.pid: table[each.pid] for each in processes.tree(table, marked | own_ids)}

@@ -65,6 +65,8 @@ class LocalBackend:
     async def launch(self, spec: LaunchSpec) -> LocalHost:
         directory = self._checked(spec)
         try:
+            # The record comes before any process: a bridge killed in between leaves a directory, never an
+            # unnamed process.
             directory.make(spec, self._name)
         except OSError as error:
             raise LaunchFailed(spec.argv[0], reason=_cannot("make its directory", error)) from error
@@ -75,6 +77,7 @@ class LocalBackend:
             crash_point("launch.after_terminal")
             await self._start(directory, spec)
             crash_point("launch.after_start")
+        # A cancelled launch, too: its caller has no address to end the host by.
         except BaseException:
             await self._undo(directory, terminal)
             raise
@@ -84,6 +87,7 @@ class LocalBackend:
         directory = self.directory_of(ref)
         if not directory.path.is_dir():
             raise HostGone(f"host {directory.number} of its session left no directory")
+        # A host whose starter died has no pids for a moment, and would count as ended while its program starts.
         await self._settled(directory)
         terminal = await self._terminals.find(directory)
         return LocalHost(directory, ref, self._watches, terminal)
@@ -149,6 +153,7 @@ class LocalBackend:
             raise LaunchFailed(program, reason="its directory is not <run>/<session>/<number>")
         if not spec.cwd.is_dir():
             raise LaunchFailed(program, reason="the work directory does not exist")
+        # The child's PATH and directory, not ours: the host's shell looks for the program there.
         where = spec.environment.get("PATH", os.defpath)
         if shutil.which(spec.cwd / program if "/" in program else program, path=where) is None:
             raise LaunchFailed(program, reason="not found, or not executable")
@@ -169,6 +174,7 @@ class LocalBackend:
 
     async def _undo(self, directory: HostDirectory, terminal: Terminal | None) -> None:
         """Remove all traces of a launch that failed or was cancelled."""
+        # The directory goes last. If a process outlives SIGKILL, this raises, and the directory still names it.
         await end_tree(directory, self._watches.deaths, _KILL_S)
         if terminal is not None:
             await terminal.close()
@@ -187,6 +193,8 @@ class LocalBackend:
                 while directory.pids() is None and machine.this().carrying(MARKER, directory.key):  # noqa: ASYNC110
                     await asyncio.sleep(_POLL_S)
         except TimeoutError:
+            # A shell that never records its processes cannot be attached to: nobody would ever read its
+            # program's output.
             await end_tree(directory, self._watches.deaths, _KILL_S)
 
     def _ref(self, directory: HostDirectory) -> HostRef:

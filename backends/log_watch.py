@@ -58,6 +58,7 @@ class FollowedLog:
         self._position = position
         self._grown = asyncio.get_running_loop().create_future()
         try:
+            # Only at the first wait: from then on, the log is always either polled or armed.
             if not self.watched:
                 self._watch.add(self)
             return await self._grown
@@ -150,6 +151,7 @@ class LogWatch:
             if log.look():
                 log.silent_polls = 0
                 continue
+            # If no watch can be set, or the log has just grown, it stays among the polled ones.
             log.silent_polls += 1
             if log.silent_polls >= _SILENT_POLLS and self._arm(log):
                 self._polled.discard(log)
@@ -165,6 +167,8 @@ class LogWatch:
         from asyncinotify import Mask
 
         try:
+            # ONESHOT: else each line of a busy log would wake the loop. ATTRIB: a log that is removed while we
+            # have it open only loses a link, and DELETE_SELF waits for the last descriptor.
             watch = inotify.add_watch(log.path, Mask.MODIFY | Mask.DELETE_SELF | Mask.ATTRIB | Mask.ONESHOT)
         except OSError:  # the user has no watch left, or the file is gone: polling shows which
             return False
@@ -180,12 +184,14 @@ class LogWatch:
         watch = self._watch_of.pop(log, None)
         if watch is None:
             return
+        # An inode has one watch for each inotify instance: two readers of a log share it.
         others = self._armed[watch]
         others.discard(log)
         if not others:
             del self._armed[watch]
             if self._inotify is not None:
                 with suppress(OSError):
+                    # A one-shot watch that has fired is gone already.
                     self._inotify.rm_watch(watch)
 
     def _open_inotify(self) -> "Inotify | None":

@@ -19,6 +19,7 @@ class LineSplitter:
 
     def __init__(self, offset: int) -> None:
         self._end = offset
+        # Pieces, joined once: adding each chunk to one bytes object would copy a line of 8 MB again and again.
         self._torn: list[bytes] = []
 
     def feed(self, chunk: bytes) -> list[OutputLine]:
@@ -67,6 +68,7 @@ async def read_lines(
                 chunk = log.read(position, MAX_READ_BYTES)
                 continue
             chunk = await log.grown(position)
+            # The program is dead and all is read: a torn last line gets no end any more.
             if not chunk:
                 return
     finally:

@@ -37,6 +37,7 @@ class PollRound(Generic[T]):
 
     def due(self) -> Sequence[T]:
         """Return the members of the current slot."""
+        # A copy: whoever looks at a member may discard it.
         return tuple(self._slots[self._next])
 
     def advance(self) -> float | None:
@@ -53,6 +54,7 @@ class PollRound(Generic[T]):
     def _shorten(self) -> None:
         """Spread the members over fewer slots if these are less than half full."""
         count = len(self._slots)
+        # Half is the margin: members that come and go around a full slot do not move all the others each time.
         if count == FEWEST_SLOTS or 2 * sum(map(len, self._slots)) >= count * MEMBERS_AT_ONCE:
             return
         members = [member for slot in self._slots for member in slot]

@@ -61,6 +61,8 @@ def tree(
     or below one. It is also found by `earlier`, an earlier result of `sessions_of`, even if those are all dead.
     The result never contains this process or its session.
     """
+    # A tree is there to be ended: one root in our own session would take the bridge along. Kernel threads have
+    # session 0.
     own_session = os.getsid(0)
     others = {pid: row for pid, row in table.items() if pid != os.getpid()}
     known = {root.pid for root in roots if root.pid in others and others[root.pid].process == root}

@@ -62,6 +62,7 @@ class PtyTerminal:
         try:
             await self._readable
         finally:
+            # After `close`, the number may already belong to another file of this process.
             if not self._process.closed:
                 loop.remove_reader(self._process.fd)
 
@@ -74,8 +75,10 @@ class PtyTerminal:
         if self._process.closed:
             return
         if self._watcher is not None:
+            # It only reads: nothing is lost, and it cannot refuse.
             machine.this().send_signal(self._watcher, signal.SIGKILL)
             await self._deaths.died(self._watcher)
+        # Before the descriptor is closed: the loop would go on watching the next file with this number.
         asyncio.get_running_loop().remove_reader(self._process.fd)
         with suppress(ChildProcessError):
             os.waitpid(self._process.pid, 0)  # noqa: ASYNC222 - it is dead: this only takes its exit code

@@ -66,6 +66,7 @@ async def start(
                 start_new_session=True,
             )
         finally:
+            # The reading end sees the end of the pipe only if no writer is left, ourselves included.
             os.close(says)
         try:
             answer = await _read_to_end(said)
@@ -75,6 +76,7 @@ async def start(
             leader.wait()
     finally:
         os.close(said)
+    # The end, not the whole: a prefix such as systemd-run may say something of its own first.
     if not answer.endswith(_READY):
         raise NotStarted(answer.decode("utf-8", "replace").strip() or "its shell died")
 

@@ -45,8 +45,10 @@ class HostTree:
         marked = machine.this().carrying(MARKER, self.directory.key)
         self._followers = machine.this().writing_to(self.directory.fifo)
         roots = self._seen | marked | self._followers | self._recorded()
+        # After the searches: a process that an older table lacks would be dropped.
         self._table = machine.this().read_table()
         self._seen = processes.tree(self._table, roots, self._sessions)
+        # Of two entries the earlier one counts: the leader that was seen first is the true one.
         self._sessions = processes.sessions_of(self._table, self._seen) | self._sessions
         return self.seen
 
@@ -128,6 +130,7 @@ async def signalled_to_death(
     signalled: set[ProcessId] = set()
     try:
         async with asyncio.timeout(within_s):
+            # Look again after each round: what the dying started last is signalled, too.
             while found := living():
                 for process in found - signalled:
                     machine.this().send_signal(process, number)

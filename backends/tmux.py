@@ -75,6 +75,7 @@ class _Windows:
         async def close() -> None:
             self._held.discard(key)
             async with self._making:
+                # Under the lock: `restore` may have made the window anew just now.
                 window = self._ids.pop(key, None)
                 if window is not None:
                     with suppress(TerminalUnavailable):
@@ -127,6 +128,7 @@ class TmuxBackend(LocalBackend):
         """
         in_doubt = self._windows.server.in_doubt
         while True:
+            # Cleared before the look: what happens during the look sets them again.
             self._windows.made.clear()
             in_doubt.clear()
             try:

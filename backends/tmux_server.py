@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 SESSION = "bridge"
 
 _PANE_SCRIPT = Path(__file__).with_name("pane.sh")
+# A person's own tmux.conf could run commands, rename windows or change the options below.
 _NO_CONFIG = "/dev/null"
 _RETRY_S = 0.2
 # A stopped or hung server takes commands and never answers. Sessions wait no longer than this.
@@ -145,6 +146,7 @@ class TmuxServer:
 
     def _window_commands(self, command: str, window: NewWindow) -> list[list[str]]:
         """The commands that make a window under its key and store the key in it."""
+        # `=` keeps tmux from taking a name for a prefix or a pattern of another one.
         target = f"={SESSION}:={window.key}"
         pane = ["/bin/sh", str(_PANE_SCRIPT), str(window.directory), *self._watch]
         return [
@@ -168,6 +170,7 @@ class TmuxServer:
             if not self._unanswered:
                 answer = _in_own_thread(run, _joined(commands))
                 try:
+                    # Not `wait_for`: it would cancel the future, and the late answer must still arrive.
                     await asyncio.wait([answer], timeout=_ANSWER_S)
                 finally:
                     if not answer.done():
@@ -204,6 +207,7 @@ class TmuxServer:
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 check=False,
+                # The server keeps this directory as long as it lives; a project's could not be unmounted.
                 cwd=os.sep,
             )
         except OSError as error:

@@ -134,6 +134,8 @@ class _Keeper:
             os.dup2(tells, INFO)  # inheritable
             os.close(tells)
             told = (INFO,)
+        # Python restarts `select` after a signal (PEP 475): only a byte on a descriptor ends it. A signal
+        # writes one only if it has a handler, even one that does nothing.
         signal.set_wakeup_fd(self._woken, warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
         signal.signal(signal.SIGTERM, lambda *_: self._stop())
@@ -182,6 +184,7 @@ class _Keeper:
                 elif chunk := os.read(self._output, _CHUNK):
                     self._kept.take(chunk)
                 else:
+                    # At its end a pipe stays readable: `select` would return at once for ever.
                     selector.unregister(self._output)
         return "exited"
 
@@ -206,6 +209,8 @@ class _Keeper:
     def _living(self) -> set[ProcessId]:
         self._reap()
         table = machine.this().read_table()
+        # Orphans become children of this process (`adopt_orphans`): so even one that emptied its environment is
+        # found.
         roots = {each.process for each in table.values() if each.parent == os.getpid()}
         roots |= machine.this().carrying(MARKER, self._request.key) - {self._starter}
         roots |= {self._sandbox} if self._sandbox else set()
@@ -216,6 +221,7 @@ class _Keeper:
     def _reap(self) -> None:
         self._program.poll()
         try:
+            # Only after the program's own end: `waitpid(-1)` would take the exit code that `Popen` waits for.
             while self._program.returncode is not None and os.waitpid(-1, os.WNOHANG) != (0, 0):
                 pass
         except ChildProcessError:
@@ -272,6 +278,7 @@ def main(arguments: Sequence[str]) -> None:
     request = msgspec.json.decode(sys.stdin.buffer.read(), type=Request)
     said, says = os.pipe()
     starter = _identity(os.getpid())
+    # No threads and no event loop run yet, so forking is safe.
     if os.fork():
         # The foreground: the starter waits for this process, never for the command.
         os.close(says)
@@ -284,8 +291,10 @@ def main(arguments: Sequence[str]) -> None:
     try:
         keeper = _Keeper(Path(place), request, starter)
     except (OSError, ValueError) as error:
+        # At most 4,096 bytes: the foreground process reads once.
         os.write(says, str(error).encode()[:4000])
         os._exit(1)
+    # Only now: `pid` is written, so a bridge that dies after this answer finds the command again.
     os.write(says, READY)
     os.close(says)
     how = keeper.run()

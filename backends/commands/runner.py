@@ -125,6 +125,7 @@ class Commands:
             await self._settled(place)
             if not place.was_started():
                 await self._start(place, spec)
+        # Without the lock: `stop` needs it while the command runs.
         return await self._ended(place)
 
     async def stop(self, session_id: str, name: str) -> None:
@@ -155,6 +156,7 @@ class Commands:
             if place.end() is not None:
                 continue
             await self._settled(place)
+            # It never ran: no result is written, so that the next `run` starts it.
             if not place.was_started():
                 await self._end_all(place)
             elif not _is_kept(place):
@@ -233,6 +235,7 @@ class Commands:
                 start_new_session=True,
             )
             async with asyncio.timeout(_START_S):
+                # The command and its environment go over stdin: all users can read arguments.
                 said, complaint = await keeper.communicate(msgspec.json.encode(request))
         except TimeoutError:
             return b"its keeper did not come up in time"

@@ -10,6 +10,7 @@ def fingerprint(*content: bytes) -> str:
     """Return a short name of an act's content."""
     digest = hashlib.blake2b(digest_size=12)
     for part in content:
+        # With its length: otherwise two acts whose parts are cut elsewhere would have one fingerprint.
         digest.update(len(part).to_bytes(8) + part)
     return digest.hexdigest()
 
@@ -26,6 +27,7 @@ class ActKeys:
 
     def names(self, user_id: str, key: str, act: str) -> bool:
         """Note that `key` of the person names `act`; False if it names another one already."""
+        # Decided without an await, before the act begins: of two acts at once under one key, one is refused.
         known = self._acts.setdefault((user_id, key), act)
         self._acts.move_to_end((user_id, key))
         if len(self._acts) > _MOST:

@@ -26,6 +26,7 @@ def application(parts: WebParts) -> web.Application:
     app[guard.OPTIONS] = parts.options
     app[FEEDS] = SharedFeeds(parts)
     app[PULSE] = Pulse()
+    # At the clean-up, when no connection is left that could still wait for a catch-up.
     app.on_cleanup.append(_end_feeds)
     app.on_response_prepare.append(guard.set_headers)
     for route in ROUTES:
@@ -39,6 +40,7 @@ async def serve(parts: WebParts, sock: socket.socket) -> None:
     # What fails in a handler is logged by the guard. The rest is broken HTTP, which anybody can send.
     quiet = logging.getLogger("web.http")
     quiet.setLevel(logging.CRITICAL)
+    # No access log: it would hold the addresses of shared pages, which are secrets, and what people search for.
     runner = web.AppRunner(application(parts), access_log=None, logger=quiet, shutdown_timeout=_SHUTDOWN_S)
     await runner.setup()
     try:

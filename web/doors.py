@@ -53,6 +53,7 @@ class Doors:
     async def make_code(self, user_id: str) -> str:
         """Return a code that logs one browser in as `user_id` within `CODE_MS`."""
         code, now = secrets.token_urlsafe(32), self.now_ms()
+        # Swept with each new code, so that no task of its own has to wake for it.
         expired = rows.forget_expired(now, now - IDLE_MS, now - LONGEST_MS)
         await self._db.write([*expired, rows.insert_code(_hash(code), user_id, now + CODE_MS)])
         return code
@@ -64,9 +65,12 @@ class Doors:
     async def redeem(self, code: str, browser: str) -> NewLogin | None:
         """Spend `code` and return a new login; None if it is unknown, spent or too old."""
         now = self.now_ms()
+        # The code goes first: of two browsers one gets it. A kill before the next write costs a new link, and
+        # can never leave a code that logs in twice.
         (spent,) = await self._db.write([rows.spend_code(_hash(code), now)])
         if not spent.rows:
             return None
+        # A new secret for each login: a cookie that somebody planted in the browser before is never taken over.
         cookie = secrets.token_urlsafe(32)
         login = Login(self._ids.make(), str(spent.rows[0][0]), browser[:_BROWSER_CHARS], now, now)
         await self._db.write([rows.insert_login(login, _hash(cookie))])
@@ -78,6 +82,7 @@ class Doors:
         now = self.now_ms()
         if login is None or now - login.used_ms > IDLE_MS or now - login.made_ms > LONGEST_MS:
             return None
+        # At most one write a minute: a page of the dashboard sends many requests.
         if now - login.used_ms > _USED_EVERY_MS:
             await self._db.write([rows.note_login_used(login.id, now)])
         return Principal(DoorKind.LOGIN, login.id, login.user_id, Scope.ADMIN, login.made_ms)
@@ -110,6 +115,7 @@ class Doors:
 
     async def end_login(self, login_id: str, user_id: str) -> bool:
         """End a person's login and its open streams; False if they have no such login."""
+        # The row goes before the streams: a stream that comes back at once finds no login any more.
         (deleted,) = await self._db.write([rows.delete_login(login_id, user_id)])
         return self._close(login_id, deleted.rowcount)
 
@@ -146,4 +152,5 @@ class Doors:
 
 
 def _hash(secret: str) -> str:
+    # Senders choose the text: bytes that are no UTF-8 arrive as lone surrogates and must not raise.
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).hexdigest()

@@ -17,6 +17,7 @@ async def read_form(request: web.Request) -> Mapping[str, str]:
     # Read by hand: aiohttp's own reader of forms counts its limit for each part anew.
     if request.content_type != "application/x-www-form-urlencoded":
         raise Refused(415, "form_needed", "Send the form as application/x-www-form-urlencoded.")
+    # `client_max_size` of the application bounds what is read here.
     text = (await request.read()).decode("utf-8", "replace")
     try:
         return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=20))
@@ -33,4 +34,5 @@ def form_key(form: Mapping[str, str]) -> str:
     key = form.get("key", "")
     if not _KEY.fullmatch(key):
         raise Refused(400, "wrong_form", "Load the page anew, then send this again.")
+    # Sorted: the order of fields is the browser's, and one form sent twice is one act.
     return f"{key}:{fingerprint(*(f'{name}={value}'.encode() for name, value in sorted(form.items())))}"

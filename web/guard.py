@@ -21,14 +21,17 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    # `server-html` is the policy in static/changes.js. Strings reach the DOM as HTML through that one only.
     "require-trusted-types-for 'script'; trusted-types server-html"
 )
 _HEADERS = {
     "Content-Security-Policy": _POLICY,
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
+    # A page that opened this one keeps no handle on its window.
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
+    # As `frame-ancestors` above, for browsers that do not know it.
     "X-Frame-Options": "DENY",
 }
 _SAFE = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
@@ -40,12 +43,14 @@ def guarding(options: WebOptions) -> Middleware:
     @web.middleware
     async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
         try:
+            # First of all: a rebound name must not even learn which routes there are.
             check_host(options, request)
             response = await handler(request)
         except Exception as raised:
             error = _cut_off() if _is_cut_off(request, raised) else raised
             refused = error if isinstance(error, Refused) else None
             if refused is not None and refused.problem.code == "login_needed" and wants_page(request):
+                # A path of ours, never a whole address; login.js refuses a `next` that leads elsewhere.
                 where = f"{options.base_path}/login?next={quote(request.path_qs, safe='')}"
                 return web.Response(status=302, headers={hdrs.LOCATION: where})
             problem = problem_of(error, of_run="run_id" in request.match_info)
@@ -82,6 +87,7 @@ def _headers_of(error: Exception) -> Mapping[str, str]:
 
 async def set_headers(request: web.Request, response: web.StreamResponse) -> None:
     """Set the security headers of an answer, as the signal `on_response_prepare`."""
+    # `setdefault`: a route may be stricter, as shared pages are.
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     # Data stays out of caches, also out of the browser's after a logout.
@@ -100,6 +106,7 @@ def check_host(options: WebOptions, request: web.Request) -> None:
     Raises `Refused`. Compares the whole header, and never one that a proxy adds.
     """
     hosts = request.headers.getall(hdrs.HOST, [])
+    # Two Host headers: a proxy and this server may each believe another one.
     if len(hosts) != 1 or hosts[0].lower() not in options.hosts:
         raise Refused(421, "wrong_host", "This address is not served here.")
 
@@ -110,6 +117,7 @@ def check_origin(options: WebOptions, request: web.Request, principal: Principal
     A program with a token sends neither header. A browser sends both with every request that changes something.
     """
     origin, site = request.headers.get(hdrs.ORIGIN), request.headers.get("Sec-Fetch-Site")
+    # Only a token may come without both: no browser adds it by itself, as it does the cookie.
     by_program = principal is not None and principal.kind is DoorKind.TOKEN
     if origin is None and site is None and by_program:
         return
@@ -121,6 +129,7 @@ async def sender_of(parts: WebParts, request: web.Request) -> Principal:
     """Return the sender of a request by its token or cookie. Raises `Refused` if it has neither."""
     found: Principal | None = None
     authorization = request.headers.get(hdrs.AUTHORIZATION, "")
+    # A wrong token is refused even beside a valid cookie: the way in decides which checks apply.
     if authorization:
         kind, _, secret = authorization.partition(" ")
         found = await parts.doors.principal_of_token(secret) if kind.lower() == "bearer" else None
@@ -153,6 +162,7 @@ def client_of(options: WebOptions, request: web.Request) -> str:
     """
     address = request.remote or ""
     named = ",".join(request.headers.getall("X-Forwarded-For", [])).split(",")
+    # Each proxy adds the address it saw at the end. The first one that is no proxy of ours is the client.
     while address in options.proxies and named:
         address = named.pop().strip()[:64] or address
     return address

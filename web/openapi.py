@@ -28,6 +28,7 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
     kinds = [kind for route in shown for kind in (route.body, route.query, route.reply) if kind is not None]
     schemas, components = msgspec.json.schema_components([*kinds, Problem], ref_template=_REF)
     schemas, components = _renamed(schemas), _renamed(components)
+    # Not strict: the last schema is that of `Problem`, which no route names.
     by_kind = {id(kind): schema for kind, schema in zip(kinds, schemas, strict=False)}
     paths: dict[str, Any] = {}
     for route in shown:
@@ -127,6 +128,7 @@ def _parameters(route: Route, by_kind: dict[int, Any], components: dict[str, Any
             {"name": each, "in": "query", "required": each in schema.get("required", ()), "schema": kind}
             for each, kind in schema["properties"].items()
         ]
+    # The login has no key: a code can be spent only once.
     if route.method != "GET" and route.scope is not None:
         found.append(_KEY_HEADER)
     return found

@@ -60,6 +60,7 @@ class WebOptions:
     @property
     def cookie(self) -> str:
         """The name of the login's cookie; `__Host-` makes browsers refuse it from another host or over http."""
+        # The port is in the name, because cookies know no ports: bridges on one machine would share one cookie.
         return "__Host-bridge" if self.is_secure else f"bridge-{self.port}"
 
 
@@ -95,10 +96,13 @@ class WebParts:
     agents: Agents | None = None
     presence: Presence = field(default_factory=Presence)
     renderer: Renderer = field(default_factory=Renderer)
+    # For each login or token.
     commands: Rates = field(default_factory=lambda: Rates(60, 60.0))
     openings: Rates = field(default_factory=lambda: Rates(120, 60.0))
+    # Codes have 256 bits: these bounds are not against guessing, but keep one client from stopping the others.
     logins: Rates = field(default_factory=lambda: Rates(10, 60.0))
     all_logins: Rates = field(default_factory=lambda: Rates(60, 60.0))
+    # Messages to all sockets of a login; a tab sends a few in a minute.
     wishes: Rates = field(default_factory=lambda: Rates(600, 60.0))
     act_keys: ActKeys = field(default_factory=ActKeys)
     wanted: asyncio.Event = field(default_factory=asyncio.Event)

@@ -30,14 +30,17 @@ class People:
 
     async def learn(self, user_ids: Iterable[str]) -> None:
         """Look up the names that are not known yet."""
+        # Only Discord knows names; those at the terminal are in the id itself.
         unknown = {each for each in user_ids if each.startswith("discord:") and each not in self.names}
         if not unknown:
             return
+        # Forgetting all is enough: a page learns the names that it needs again.
         if len(self.names) > _MOST:
             self.names.clear()
         await asyncio.gather(*(self._learn(each) for each in unknown))
 
     async def _learn(self, user_id: str) -> None:
+        # A name is decoration: without it the page shows the id. Not kept either, so the next page asks again.
         with suppress(Exception):
             async with asyncio.timeout(_PATIENCE_S):
                 self.names[user_id] = await self.find(user_id)

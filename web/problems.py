@@ -83,6 +83,7 @@ def problem_of(error: Exception, *, of_run: bool = False) -> Problem:
                 return Problem(404, "run_not_found", "There is no such run, or it is not yours to see.")
             return Problem(404, "session_not_found", "There is no such session, or it is not yours to see.")
         case se.SessionError():
+            # By the nearest base that is listed: a new subclass gets the status of its parent, never a 500.
             kinds = (each for each in type(error).__mro__ if each in _STATUS)
             return Problem(_STATUS.get(next(kinds, se.SessionError), 422), _code(type(error)), str(error))
         case StorageError():
@@ -91,6 +92,7 @@ def problem_of(error: Exception, *, of_run: bool = False) -> Problem:
             return Problem(error.status, f"http_{error.status}", error.reason or "The request was refused.")
         case _:
             incident = uuid.uuid4().hex[:8]
+            # The words of an unknown error may hold paths and prompts, so only the log has them.
             log.error("request failed", extra={"incident": incident}, exc_info=error)
             return Problem(500, "internal", f"Something went wrong (incident {incident}).", incident)
 

@@ -18,6 +18,7 @@ class Rates:
         self._forget(now)
         acts = self._acts.setdefault(key, deque())
         if len(acts) >= self._most:
+            # A refused act is not counted: otherwise a client that retries too early would never get through.
             return max(acts[0] + self._within_s - now, 0.001)
         acts.append(now)
         return 0.0

@@ -32,6 +32,7 @@ class Renderer:
 
     async def markdown(self, text: str) -> str:
         """Return Markdown `text` as HTML, without invisible characters."""
+        # The digest as the key: the cache then holds no second copy of the text. Lone surrogates do occur.
         key = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).digest()
         if (known := self._cache.get(key)) is not None:
             self._cache.move_to_end(key)
@@ -61,12 +62,14 @@ class Renderer:
         """Return the parsers of the loop and of the thread, which loads them with the first text."""
         if self._parsers is None:
             loop = asyncio.get_running_loop()
+            # Two tasks may both load them; the second pair replaces the first, and both work.
             self._parsers = await loop.run_in_executor(self._worker, _parsers)
         return self._parsers
 
     def _keep(self, key: bytes, rendered: str) -> None:
         self._cache[key] = rendered
         self._held += len(rendered)
+        # The newest stays even if it alone is over the bound: its page is about to show it again.
         while self._held > _CACHE_CHARS and len(self._cache) > 1:
             self._held -= len(self._cache.popitem(last=False)[1])
 

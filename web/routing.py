@@ -123,18 +123,23 @@ async def _call(route: Route, request: web.Request, parts: WebParts) -> Call:
     assert route.scope is not None
     principal = await guard.sender_of(parts, request)
     changes = guard.changes_something(request)
+    # The handshake of a WebSocket is a GET that any page may make, with the cookie if it is of the same site
+    # (another port of this machine is). No CORS check stands before it, so the origin is checked here.
     if changes or request.headers.get(hdrs.UPGRADE):
         guard.check_origin(parts.options, request, principal)
     if not principal.scope.includes(route.scope):
         raise Refused(403, "scope_needed", f"This token may not do this: it needs the scope {route.scope}.")
     if changes:
         guard.check_pace(parts, principal)
+        # Routes beside the document are forms, which carry their key in a field, and MCP.
         if route.in_document and not KEY.fullmatch(request.headers.get("Idempotency-Key", "")):
             words = (
                 "Send the header Idempotency-Key: a text of your own for this act, and the same on each try."
             )
             raise Refused(400, "idempotency_key_needed", words)
+    # Roles are asked anew for each act: Discord tells nobody that it took one away. Reads may be a minute late.
     actor = await guard.actor_of(parts, principal, fresh=changes)
+    # The body comes last: megabytes are read only for a sender who may send them.
     body = await read_body(request, route.body) if route.body is not None else None
     query = _query(request, route.query) if route.query is not None else None
     act = await _act(request, route, parts, actor) if changes and route.in_document else ""
@@ -143,6 +148,7 @@ async def _call(route: Route, request: web.Request, parts: WebParts) -> Call:
 
 async def _act(request: web.Request, route: Route, parts: WebParts, actor: Actor) -> str:
     """Return the fingerprint of the act. Raises `Refused` if its key named another one."""
+    # aiohttp keeps these bytes for `read_body`. An upload is streamed and has no type of body: its path counts.
     body = await request.read() if route.body is not None else b""
     act = fingerprint(request.method.encode(), request.path_qs.encode(), body)
     if not parts.act_keys.names(actor.user_id, request.headers["Idempotency-Key"], act):
@@ -154,6 +160,7 @@ async def _act(request: web.Request, route: Route, parts: WebParts, actor: Actor
 def ordinal_of(call: Call) -> int:
     """Return the place of a block in the path; -1, which no block has, for another text."""
     ordinal = call.place("ordinal")
+    # SQLite takes 64 bits, and `int` of very many digits takes quadratic time.
     return int(ordinal) if ordinal.isdecimal() and len(ordinal) < 10 else -1
 
 
@@ -170,6 +177,7 @@ async def read_body(request: web.Request, kind: Any) -> Any:
 
 def _query(request: web.Request, kind: Any) -> Any:
     try:
+        # Not strict: in a query every number is a text.
         return msgspec.convert(dict(request.query), kind, strict=False)
     except msgspec.ValidationError as error:
         raise Refused(400, "wrong_query", f"The query cannot be understood: {error}.") from None

@@ -14,6 +14,7 @@ def insert_code(code_hash: str, user_id: str, expires_ms: int) -> Statement:
 
 def spend_code(code_hash: str, now_ms: int) -> Statement:
     """Delete a code that has not expired and return its user id as the only row; no row without such a code."""
+    # One statement looks and deletes: of two browsers with one code, one gets the row.
     sql = "DELETE FROM web_codes WHERE code_hash = ? AND expires_ms > ? RETURNING user_id"
     return Statement(sql, (code_hash, now_ms), fetch=True)
 

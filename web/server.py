@@ -31,6 +31,7 @@ async def serving(make: Callable[[WebOptions], WebParts], options: WebOptions) -
 
     Raises `OSError` if the port is taken. Leaving closes all sockets within a second.
     """
+    # Before the parts: the cookie's name and the allowed hosts need the real port.
     sock = listening(options.host, options.port)
     parts = make(replace(options, port=sock.getsockname()[1]))
     running = asyncio.create_task(_run(parts, sock), name="web application")
@@ -46,15 +47,18 @@ async def serving(make: Callable[[WebOptions], WebParts], options: WebOptions) -
 async def _run(parts: WebParts, sock: socket.socket) -> None:
     """Wait until the face is wanted; then load the application and serve until cancelled."""
     loop = asyncio.get_running_loop()
+    # A connection makes the listening socket readable. It is not accepted here: it waits in the kernel's queue.
     loop.add_reader(sock, parts.wanted.set)
     try:
         await parts.wanted.wait()
     finally:
+        # asyncio keeps one reader for a descriptor, and the application's server needs it.
         loop.remove_reader(sock)
     try:
         # In a thread: Discord must be answered meanwhile.
         application = await asyncio.to_thread(import_module, "web.application")
         await application.serve(parts, sock)
     except Exception:
+        # Nobody awaits this task before the face ends, so the error would be seen nowhere else.
         log.exception("the web face has ended")
         sock.close()

@@ -25,6 +25,7 @@ class StaticFiles:
 
     def __init__(self) -> None:
         self._by_name: dict[str, _File] = {}
+        # From memory, by exact names: aiohttp's own static routes have told strangers which files exist.
         self._bodies = {each.name: each.read_bytes() for each in files("web").joinpath("static").iterdir()}
         for name in self._bodies:
             self._add(name)
@@ -37,6 +38,8 @@ class StaticFiles:
         if ending == "js":
             # A module imports others by their names here; browsers need the names with hashes.
             body = _IMPORT.sub(lambda found: b'"./%s"' % self._file_name(found[1].decode()), body)
+        # After the rewriting: a changed module changes the names of all that import it, so a browser never
+        # mixes old modules with new ones. Modules must not import each other in a circle: `_add` would not end.
         digest = hashlib.sha256(body).hexdigest()[:16]
         path = f"/static/{stem}.{digest}{dot}{ending}"
         added = _File(path, body, gzip.compress(body, mtime=0), _TYPES[dot + ending])
@@ -63,6 +66,7 @@ class StaticFiles:
 def _serving(file: _File):  # type: ignore[no-untyped-def]
     async def serve(request: web.Request) -> web.Response:
         packs = "gzip" in request.headers.get("Accept-Encoding", "")
+        # `Vary`: one address has two bodies, and a cache in between must not mix them up.
         headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
         if packs:
             headers["Content-Encoding"] = "gzip"

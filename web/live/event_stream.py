@@ -33,11 +33,13 @@ async def events(call: Call) -> web.StreamResponse:
     """
     query: EventQuery = call.query
     last = call.request.headers.get("Last-Event-ID", "")
+    # The header is text from outside: more digits than a number of SQLite has are not read.
     after = int(last) if last.isdecimal() and len(last) < 16 else query.after
     # Asked for before the answer begins: a refusal must still be able to be one.
     info = await call.perform(c.GetSession(session_id=call.session_id))
     if call.parts.doors.watched(call.principal) >= _MOST_STREAMS:
         raise Refused(429, "too_many_streams", f"At most {_MOST_STREAMS} streams may be open at once.")
+    # nginx keeps a response until its buffer is full, unless it is told otherwise.
     response = web.StreamResponse(headers={"X-Accel-Buffering": "no"})
     response.content_type = "text/event-stream"
     ended = call.parts.doors.watch(call.principal)
@@ -52,6 +54,7 @@ async def events(call: Call) -> web.StreamResponse:
 
 async def _send_until(ended: asyncio.Event, call: Call, after: int, response: web.StreamResponse) -> None:
     sending = asyncio.create_task(_send(call, after, response, ended), name="web event stream")
+    # A quiet session sends nothing for hours; a login that has ended must close the stream all the same.
     over = asyncio.create_task(ended.wait(), name="web login watch")
     try:
         await asyncio.wait([sending, over], return_when=asyncio.FIRST_COMPLETED)
@@ -73,6 +76,7 @@ async def _send(call: Call, after: int, response: web.StreamResponse, ended: asy
         while True:
             await asyncio.sleep(_BEAT_S)
             async with lock:
+                # A comment line: clients skip it, and proxies see that the connection is alive.
                 await response.write(b": beat\n\n")
 
     beating = asyncio.create_task(beat(), name="web beat")

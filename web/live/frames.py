@@ -10,6 +10,7 @@ import msgspec
 
 PROTOCOL = 1
 SubName = Annotated[str, msgspec.Meta(max_length=40)]
+# The largest whole numbers that JavaScript keeps exactly.
 EventNumber = Annotated[int, msgspec.Meta(ge=0, le=2**53)]
 
 

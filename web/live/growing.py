@@ -37,6 +37,7 @@ class GrowingText:
             return self.end_turn(piece.turn_id)
         name = element_id(piece.turn_id, piece.key)
         known = self._blocks.get(name)
+        # The piece begins before what was sent: Claude writes this block anew, so the element begins anew.
         if known is None or piece.start < known.sent:
             known = self._blocks[name] = _Growing(piece.turn_id, piece.kind)
         known.text = known.text[: piece.start] + piece.added
@@ -90,6 +91,7 @@ class GrowingText:
     def end_block(self, turn_id: str, kind: GrowingKind) -> list[Change]:
         """Return the change that takes out the oldest growing block of this kind: it is whole now."""
         for name, block in self._blocks.items():
+            # A whole block does not name the growing one; blocks of a kind end in the order of beginning.
             if block.turn_id == turn_id and block.kind is kind:
                 del self._blocks[name]
                 return [Remove(name)]

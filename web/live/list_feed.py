@@ -19,6 +19,7 @@ async def list_steps(parts: WebParts, who: ActorSource, sub: str) -> AsyncGenera
     changed = asyncio.Event()
 
     async def read() -> None:
+        # Its first item says only that it begins; that one brings the first list.
         async with aclosing(parts.core.follow_all(who, None, growing=False)) as feed:
             async for _ in feed:
                 changed.set()
@@ -29,12 +30,14 @@ async def list_steps(parts: WebParts, who: ActorSource, sub: str) -> AsyncGenera
         while True:
             waiting = asyncio.create_task(changed.wait(), name="web list change")
             try:
+                # The reader may end first, with the right to read: waiting for a change alone would never end.
                 await asyncio.wait([waiting, reading], return_when=asyncio.FIRST_COMPLETED)
             finally:
                 waiting.cancel()
             if reading.done():
                 reading.result()
                 return
+            # Cleared before the list is read, so a change during the reading makes one more round.
             changed.clear()
             html = await listed(parts, await who(), int(time.time() * 1000))
             if html != last:

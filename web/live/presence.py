@@ -21,6 +21,7 @@ class Presence:
             there[tab] = user_id
             people = self._people.setdefault(session_id, Counter())
             people[user_id] += 1
+            # A second tab of the same person changes nothing for the others.
             if people[user_id] == 1:
                 self._tell(session_id)
 

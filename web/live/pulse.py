@@ -41,6 +41,7 @@ class Pulse:
         """Beat no more for `socket`; without sockets nothing runs."""
         self._sockets.pop(socket, None)
         if not self._sockets and self._task is not None:
+            # Not awaited: the task holds nothing that has to be put away.
             self._task.cancel()
             self._task = None
 
@@ -49,6 +50,7 @@ class Pulse:
         while True:
             await asyncio.sleep(self._beat_s)
             beats += 1
+            # A copy: sockets come and go during the awaits below.
             sockets = list(self._sockets)
             if beats % _LOOK_EVERY == 0:
                 await _in_groups([each.look_again for each in sockets])

@@ -91,6 +91,7 @@ async def gathered(
     parts: WebParts, who: ActorSource, session_id: str, after: int
 ) -> AsyncIterator[AsyncGenerator[list[Feed], None]]:
     """Yield a stream of batches of what came meanwhile. Raises the errors of `Core.follow`."""
+    # Bounded: slow rendering holds back the core's stream instead of filling the memory.
     items: asyncio.Queue[Feed] = asyncio.Queue(_READ_AHEAD)
 
     async def read() -> None:
@@ -98,6 +99,7 @@ async def gathered(
             async for item in feed:
                 await items.put(item)
 
+    # A context manager around the generator: it ends the reader also if the generator is never run to its end.
     reading = asyncio.create_task(read(), name="web feed")
 
     async def batches() -> AsyncGenerator[list[Feed], None]:
@@ -110,6 +112,7 @@ async def gathered(
                 if not first.done():
                     first.cancel()
             if not first.done():
+                # The follower has ended and the queue is empty: its error, or its end, is that of the stream.
                 reading.result()
                 return
             batch = [first.result()]
@@ -195,6 +198,7 @@ class SessionChanges:
     async def _reader_as_of(self, actor: Actor, info: c.SessionInfo) -> Reader:
         """Return the reader; their rights are looked up again only after something that can change them."""
         known = self._known
+        # Each right reads the shares: asked at every event, they made frames three times as late for 50 tabs.
         if known is None or known[0] != actor or known[1].directory != info.work_directory_name:
             known = self._known = (actor, await reader_of(self._parts, actor, info))
         self._directory = info.work_directory_name
@@ -220,6 +224,7 @@ class SessionChanges:
         actor = await self._who()
         info = await self._parts.core.perform(actor, c.GetSession(session_id=self._session_id))
         reader = await self._reader_as_of(actor, info)
+        # The status and the title are small and always sent: nothing has to know which events change them.
         found: list[Change] = [Put("status", fragments.status(info, reader))]
         found.append(Put("title", f'<h1 id="title">{fragments.text_of(info.title or "Session")}</h1>'))
         for turn_id in touched.turns:
@@ -235,6 +240,7 @@ class SessionChanges:
             await self._parts.people.learn([turn.author_id])
             name = escape(turn.id)
             return [
+                # `once`: a turn that is on the page keeps its blocks; only its head and foot are new.
                 Put(f"t-{name}", fragments.turn_frame(turn), "turns", once=True),
                 Put(f"th-{name}", fragments.turn_head(turn, reader)),
                 Put(f"tf-{name}", fragments.turn_foot(turn, reader)),

@@ -23,10 +23,12 @@ from web.pages import fragments
 from web.parts import WebParts
 from web.problems import Refused
 
+# The browser catches up from its event number, so dropping frames costs a new request and loses nothing.
 _BEHIND = 500
 """Frames that a tab may be behind before it has to catch up alone."""
 _TOGETHER = 200
 """Missed events up to which tabs catch up together; more of them are not held in memory."""
+# Tabs that come back after the same break ask within this time, and take the same rendering.
 _KEPT_S = 2.0
 _AT_ONCE = 100
 _PEOPLE_PACE_S = 0.2
@@ -61,6 +63,7 @@ async def _up_to(
             frame = _frame(key[1], await changes.of(batch), batch)
             if frame is not None:
                 yield frame
+                # The core's stream goes on for ever; at `goal` the tab has what it missed.
                 if (frame.number or 0) >= goal:
                     return
 
@@ -68,6 +71,7 @@ async def _up_to(
 def _frame(sub: str, changes: Sequence[Change], batch: Sequence[Feed]) -> Encoded | None:
     numbers = [item.number for item in batch if isinstance(item, Numbered)]
     number = numbers[-1] if numbers else None
+    # A frame without changes still moves the tab's event number, so that it does not ask for the event again.
     if not changes and number is None:
         return None
     return _encoded(sub, changes, number)
@@ -81,6 +85,7 @@ def _encoded(sub: str, changes: Sequence[Change], number: int | None) -> Encoded
 
 def head_of(size: int) -> bytes:
     """Return the head of a server's text frame that has `size` bytes. Source: RFC 6455, section 5.2."""
+    # A server's frames are not masked, so all tabs can be sent the same bytes.
     if size < 126:
         return bytes((0x81, size))
     return b"\x81\x7e" + size.to_bytes(2) if size < 2**16 else b"\x81\x7f" + size.to_bytes(8)
@@ -121,9 +126,11 @@ class SharedFeeds:
         """
         parts, tab = self._parts, Tab(looker, after)
         while True:
+            # Asked anew in each round: the feed before may have ended because rights changed.
             actor = await looker.who()
             info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
             reader = await reader_of(parts, actor, info)
+            # All that the rendering depends on: two tabs with one key get the same bytes.
             key = (session_id, sub, info.work_directory_name, reader.prompt, reader.approve, reader.manage)
             # A page from before a backup was put back may name an event that never happened here.
             tab.number = min(tab.number, max(info.last_event, self._number_of(key)))
@@ -131,6 +138,8 @@ class SharedFeeds:
                 async for frame in self._missed(key, looker.who, tab.number, goal):
                     tab.has(frame)
                     yield frame
+            # No await from the comparison above to the tab's place in the feed: an event between would be lost.
+            # A tab that is ahead of the feed gets changes again that it has; they show the same.
             async with aclosing(self._at(key, tab.number).frames_for(tab)) as shared:
                 async for frame in shared:
                     yield frame
@@ -149,6 +158,7 @@ class SharedFeeds:
         """Return the feed for `key`; a new one begins after event `number`."""
         feed = self._feeds.get(key)
         if feed is None or feed.has_ended:
+            # Ended feeds are dropped only here, so a face that nobody visits has no work with them.
             self._feeds = {name: each for name, each in self._feeds.items() if not each.has_ended}
             feed = self._feeds[key] = SharedFeed(self._parts, sub=key[1], session_id=key[0], number=number)
         return feed
@@ -167,8 +177,10 @@ class SharedFeeds:
             task = asyncio.create_task(self._together(who, wish), name="web catch-up")
             self._catching_up[wish] = task
             loop = asyncio.get_running_loop()
+            # Kept for a moment after its end: tabs that come back together do not ask in the same instant.
             task.add_done_callback(lambda _: loop.call_later(_KEPT_S, self._catching_up.pop, wish, None))
         try:
+            # Shielded: a tab that is closed must not end the catch-up of the others.
             found = await asyncio.shield(self._catching_up[wish])
         except (SessionError, Refused):
             # It ran in the name of the tab that was first. This one is told of its own rights.
@@ -203,15 +215,18 @@ class Tab:
 
     def has(self, frame: Encoded) -> None:
         """Note that the tab got `frame`."""
+        # Frames of growing text have no number, and a repeated frame must not lead back.
         self.number = max(frame.number or 0, self.number)
 
     def give(self, frame: Encoded) -> None:
         """Send `frame` at once if the tab is ready, without waking its task; else keep it for the task."""
         if not self.is_open:
             return
+        # At once only while the task waits and nothing is kept: a frame must not overtake an earlier one.
         if self.waiting is not None and not self.frames and self.looker.take(frame):
             self.has(frame)
         elif len(self.frames) >= _BEHIND:
+            # It catches up from its last number, so frames that it will not take need no memory.
             self.frames.clear()
             self.end()
         else:
@@ -235,6 +250,7 @@ class Tab:
         return kept
 
     def _wake(self) -> None:
+        # Two frames may come before the task runs: a future takes one result.
         if self.waiting is not None and not self.waiting.done():
             self.waiting.set_result(None)
 
@@ -265,9 +281,11 @@ class SharedFeed:
         """
         looker, presence = tab.looker, self._parts.presence
         tab.is_open, tab.told = True, ()
+        # A dict as an ordered set: the first tab answers `_who`.
         self._tabs[tab] = None
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="web shared feed")
+        # A feed that starts has no growing text yet; one that runs has sent the pieces already.
         elif growing := self._changes.growing_now():
             tab.give(_encoded(self._sub, growing, None))
         if looker.is_visible:
@@ -302,6 +320,7 @@ class SharedFeed:
 
     async def _give_all(self, frame: Encoded) -> None:
         """Give a frame to all tabs, some at a time: whatever else the loop has to do comes in between."""
+        # A copy: tabs come and go at the `sleep`. A tab that comes has caught up with this frame already.
         for number, tab in enumerate(list(self._tabs)):
             tab.give(frame)
             if number % _AT_ONCE == _AT_ONCE - 1:
@@ -320,6 +339,7 @@ class SharedFeed:
                     others = presence.others(self._session_id, tab.looker.user_id)
                     if others == tab.told:
                         continue
+                    # Most tabs see the same people: one frame for all of them, encoded once.
                     if others not in frames:
                         await people.learn(others)
                         line = Put("presence", fragments.presence(others, people.names))

@@ -36,8 +36,10 @@ _TOO_SLOW = 4408
 
 async def live(call: Call) -> web.StreamResponse:
     """Follow sessions live over a WebSocket: see the messages in docs/web.md."""
+    # No await from the count to `watch`: otherwise sockets opened at once would all pass.
     if call.parts.doors.watched(call.principal) >= MOST_SOCKETS:
         raise Refused(429, "too_many_sockets", f"At most {MOST_SOCKETS} tabs may be open with one login.")
+    # Not compressed: with compression a frame depends on the connection's earlier ones, and tabs share frames.
     socket = web.WebSocketResponse(max_msg_size=MOST_FRAME_BYTES, autoping=True, compress=False)
     tab = _Tab(call, socket)
     ended = call.parts.doors.watch(call.principal, tab.end)
@@ -63,6 +65,7 @@ class _Tab:
         self._shown: dict[str, str] = {}
 
     async def run(self, ended: asyncio.Event) -> None:
+        # The login may have ended during the handshake.
         if ended.is_set():
             return
         await self._send(f.Hello(f.PROTOCOL, RUN, BEAT_S))
@@ -86,6 +89,7 @@ class _Tab:
         except (msgspec.DecodeError, UnicodeError, RecursionError):
             await self._socket.close(code=1007, message=b"not understood")
             return
+        # Counted for the login, not for the socket: eight sockets have no more than one.
         if self._call.parts.wishes.wait_s(self._call.principal.id):
             await self._socket.close(code=1008, message=b"too many messages")
             return
@@ -117,6 +121,7 @@ class _Tab:
         except SessionNotFound:
             # The same answer for both: it must not tell which sessions exist.
             await self._send(f.Closed(wish.sub, "not_allowed"))
+        # The tab has gone; its reader of messages notices, too, and ends the rest.
         except (ConnectionError, TimeoutError):
             pass
         except (SessionError, StorageError) as error:
@@ -147,6 +152,7 @@ class _Tab:
 
     def end(self) -> None:
         """Close the socket: the login has ended, or the person may no longer use the bridge."""
+        # A task, because `Doors` calls this without waiting: a slow socket must not hold up the logout.
         if self._closing is None:
             self._has_ended = True
             self._closing = asyncio.create_task(self._close(), name="web login ended")
@@ -163,6 +169,7 @@ class _Tab:
     async def look_again(self) -> None:
         """End feeds that the reader lost the right to see: Discord takes roles away without telling anybody."""
         try:
+            # Asked of Discord now: an answer that is kept may be a minute old.
             actor = await self._call.parts.lookup(self._call.principal.user_id, True)
             if actor.role is Role.NOBODY:
                 self.end()
@@ -180,6 +187,7 @@ class _Tab:
 
     async def _send_payload(self, payload: bytes) -> None:
         """Send an encoded frame; a tab that does not take it in time is cut off."""
+        # A tab that does not read makes its send wait in here; `_take_at_once` sees that by the lock.
         async with self._sending:
             if self._socket.closed:
                 return
@@ -187,6 +195,7 @@ class _Tab:
                 async with asyncio.timeout(_SEND_S):
                     await self._socket.send_frame(payload, WSMsgType.TEXT)
             except TimeoutError:
+                # The page comes back with its last event number, so nothing is kept for it here.
                 await self._socket.close(code=_TOO_SLOW, message=b"too slow")
             except ConnectionError:
                 pass
@@ -200,6 +209,7 @@ class _Tab:
         transport = self._call.request.transport
         if transport is None or transport.is_closing() or self._socket.closed or self._has_ended:
             return False
+        # A frame of the tab's own task is on its way, or earlier ones still wait: this one must not be first.
         if self._sending.locked() or transport.get_write_buffer_size() > _UNSENT_BYTES:
             return False
         transport.write(frame.wire)

@@ -125,6 +125,7 @@ async def clean_by_form(call: Call) -> web.Response:
     if rule is None:
         raise Refused(400, "wrong_form", "Load the page anew, then try again.")
     call.check_fresh(rule.verb is c.RetentionVerb.DELETE)
+    # The ids that the page showed, not the rule alone: sessions that became old since were seen by nobody.
     done = await call.perform(c.ApplyCleanup(rule=rule, session_ids=tuple(form.get("ids", "").split())[:500]))
     html = await cleanup_page(call.parts, call.actor, rule, done)
     return web.Response(text=html, content_type="text/html")

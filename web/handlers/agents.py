@@ -23,10 +23,12 @@ async def answer_agent(call: Call) -> web.Response:
         for name, value in call.request.headers.items()
         if name.lower() in {each.lower() for each in _PASSED} or name.lower().startswith("mcp-param-")
     ]
+    # The route needs READ only: a POST carries every call, and the tool says whether it changes something.
     may_change = call.principal.scope.includes(Scope.OPERATE)
     body = await call.request.read()
     status, answered, told = await call.parts.agents(call.actor, headers, body, may_change)
     shown = {name.decode("latin-1"): value.decode("latin-1") for name, value in answered}
+    # aiohttp counts the body itself; two lengths would be a broken answer.
     kept = {name: value for name, value in shown.items() if name.lower() != "content-length"}
     return web.Response(status=status, body=told, headers=kept)
 

@@ -71,13 +71,16 @@ class Me(msgspec.Struct, frozen=True, rename="camel"):
 
 async def log_in(request: web.Request, parts: WebParts) -> web.Response:
     """Log a browser in by the code of a login link; sets the cookie."""
+    # Before the body is read: nobody has shown a code yet.
     _check_login_pace(request, parts)
     wish: LoginCode = await read_body(request, LoginCode)
+    # A body may have 4 MB; only what can be a code is hashed.
     if len(wish.code) > _LONGEST_CODE:
         raise _wrong_code()
     user_id = await parts.doors.user_of_code(wish.code)
     if not user_id:
         raise _wrong_code()
+    # The page asks first, because a link may log a victim in as somebody else, who then reads along.
     if not wish.confirmed:
         await parts.people.learn([user_id])
         return _answer(LoginOffer(user_id, done=False, name=parts.people.names.get(user_id, "")))
@@ -94,6 +97,7 @@ async def log_in(request: web.Request, parts: WebParts) -> web.Response:
         path="/" if options.is_secure else f"{options.base_path}/",
         secure=options.is_secure,
         httponly=True,
+        # Not Strict: browsers would leave the cookie out when somebody comes by a link from Discord.
         samesite="Lax",
     )
     return response
@@ -134,6 +138,7 @@ async def list_tokens(call: Call) -> Tokens:
 async def make_token(call: Call) -> ShownToken:
     """Make a token for a program that acts in your name. Only a browser may: a token makes no tokens."""
     wish: NewTokenWish = call.body
+    # A token that leaks could otherwise make others, which stay when it is revoked.
     if call.principal.kind is not DoorKind.LOGIN:
         raise Refused(403, "login_needed", "A token makes no tokens: log in with a browser.")
     call.check_fresh()
@@ -156,6 +161,7 @@ async def health(_request: web.Request, _parts: WebParts) -> web.Response:
 
 
 def _check_login_pace(request: web.Request, parts: WebParts) -> None:
+    # The sum first: it bounds how many addresses `logins` has to remember.
     wait_s = parts.all_logins.wait_s("") or parts.logins.wait_s(client_of(parts.options, request))
     if wait_s:
         headers = {"Retry-After": str(int(wait_s) + 1)}

@@ -42,9 +42,11 @@ async def put_attachment(call: Call) -> Attachment:
     """Store a file for a prompt. The body is the file; send the answer in `attachments` of a message."""
     wish = c.PutFile(
         session_id=call.session_id,
+        # Named by the act: the same upload sent again replaces its file and makes no second one.
         folder=hashlib.sha256(call.origin.encode()).hexdigest()[:16],
         name=call.place("name"),
         media_type=call.request.content_type,
+        # The application's bound on bodies counts only what is read whole; here the core counts the stream.
         max_bytes=_MOST_UPLOAD,
     )
     return await call.parts.core.put_file(call.actor, wish, _content(call.request))
@@ -60,6 +62,7 @@ async def get_file(call: Call) -> web.StreamResponse:
     query: FileQuery = call.query
     wish = c.GetFile(session_id=call.session_id, path=query.path)
     response = web.StreamResponse(headers=_as_download(query.path.rpartition("/")[2]))
+    # Never the file's own type: a browser may show that in place.
     response.content_type = "application/octet-stream"
     ended = call.parts.doors.watch(call.principal)
     try:

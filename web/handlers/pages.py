@@ -109,6 +109,7 @@ def _page(html: str) -> web.Response:
 
 async def show_document(_request: web.Request, _parts: WebParts) -> web.Response:
     """Return this document."""
+    # Imported here: the table imports this module.
     from web.table import ROUTES as ALL
 
     return web.Response(body=msgspec.json.encode(document(ALL)), content_type="application/json")

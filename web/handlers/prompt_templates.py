@@ -108,6 +108,7 @@ async def use_by_form(call: Call) -> web.Response:
     template_id, session_id = call.place("template_id"), form.get("session", "")
     templates = (await call.perform(c.ListPromptTemplates())).templates
     places = next((each.places for each in templates if each.id == template_id), ())
+    # By their numbers: the names of places are people's words and may be those of other fields.
     values = {name: form.get(f"place{number}", "") for number, name in enumerate(places)}
     try:
         filled = await call.perform(c.ReadPromptTemplate(template_id=template_id, values=values))

@@ -33,6 +33,7 @@ async def add_comment(call: Call) -> c.ReviewComment:
     """Pin a comment to a line of a turn's changes. It waits until somebody sends the review."""
     wish: NewComment = call.body
     people, user_id = call.parts.people, call.actor.user_id
+    # The name is stored with the comment: the prompt that Claude gets names people, not ids.
     await people.learn([user_id])
     command = c.AddComment(
         session_id=call.session_id,

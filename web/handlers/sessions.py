@@ -83,6 +83,7 @@ async def create_session(call: Call) -> SessionView:
         model=wish.model,
         mode=wish.mode,
     )
+    # A kill before the prompt is sent leaves an empty session; the same request finds it and sends the prompt.
     info = await call.perform(command)
     if wish.prompt:
         await call.perform(c.SendMessage(session_id=info.id, content=wish.prompt, origin=origin))
@@ -100,6 +101,7 @@ async def list_sessions_of_user(call: Call) -> SessionList:
     user_id = call.place("user_id")
     if user_id == "me":
         user_id = call.actor.user_id
+    # Not 403: the answer must not tell which people there are.
     if user_id != call.actor.user_id and call.actor.role is not Role.ADMIN:
         raise Refused(404, "user_not_found", "There is no such person, or they are not yours to see.")
     return await _listed(call, user_id)
@@ -138,6 +140,7 @@ async def _whole(call: Call, page: c.TurnPage) -> c.TurnPage:
         older = await call.perform(c.ReadTurns(session_id=call.session_id, before=before, limit=100))
         turns += older.turns
         before = older.before
+        # A long session is read in many pages: others have their turn in between.
         await asyncio.sleep(0)
     return c.TurnPage(tuple(turns), None, page.as_of)
 
@@ -147,6 +150,7 @@ async def change_session(call: Call) -> SessionView:
     wish: SessionChange = call.body
     wishes: list[c.Command[c.SessionInfo]] = []
     if wish.mode is not None:
+        # Checked before any command runs: a refusal leaves the whole change undone.
         call.check_fresh(wish.mode is PermissionMode.BYPASS)
         wishes.append(c.SetMode(session_id=call.session_id, mode=wish.mode))
     if wish.model is not None:

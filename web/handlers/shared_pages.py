@@ -17,6 +17,7 @@ from web.principals import FACE, Scope
 from web.problems import Refused
 from web.routing import Call, Route
 
+# The address is the right: the core lets nobody's role open a page, and nothing else.
 _NOBODY = Actor("", FACE, Role.NOBODY)
 _FOR_READERS = {
     # Stricter than for people with a login: no script at all, and no link may tell the address, a secret.
@@ -60,11 +61,13 @@ async def revoke_page(call: Call) -> c.Nothing:
 
 async def open_shared(request: web.Request, parts: WebParts) -> web.Response:
     """Show a shared page to somebody without a login."""
+    # By address: readers have no login that could be counted.
     if wait_s := parts.openings.wait_s(client_of(parts.options, request)):
         headers = {"Retry-After": str(int(wait_s) + 1)}
         raise Refused(429, "too_many_requests", f"Too many requests: wait {int(wait_s) + 1} s.", headers)
     try:
         document = await parts.core.perform(_NOBODY, c.OpenSharedPage(token=request.match_info["token"]))
+    # One answer for a page that never was, was revoked or has expired.
     except SharedPageNotFound:
         return web.Response(
             text=gone_page(parts.options), status=404, content_type="text/html", headers=_FOR_READERS

@@ -142,6 +142,7 @@ async def regenerate(call: Call) -> c.Accepted:
     """Ask the last prompt again; the earlier answer stays readable."""
     query: RegenerateQuery = call.query
     if query.put_back:
+        # Files first: a kill in between leaves them put back and asks nothing, and the same request goes on.
         await _put_back(call, query.put_back)
     return await call.perform(c.Regenerate(session_id=call.session_id, origin=call.origin))
 
@@ -150,6 +151,7 @@ async def _put_back(call: Call, turn_id: str) -> None:
     """Put back the files of the last prompt's answer. Nothing to do if this act has asked again already."""
     newest = await call.perform(c.ReadTurns(session_id=call.session_id, limit=_RECENT, with_blocks=False))
     last = next((each.turn for each in newest.turns if each.turn.kind is TurnKind.PROMPT), None)
+    # The request came again after its prompt was queued: files that Claude changes now must not be put back.
     if last is not None and last.origin == call.origin:
         return
     if last is None or last.id != turn_id:
@@ -177,6 +179,7 @@ async def branch(call: Call) -> SessionView:
     wish: BranchWish = call.body
     command = c.Branch(
         session_id=call.session_id,
+        # A session that began in the browser has no place in Discord.
         channel_id="web",
         key=call.origin,
         turn_id=wish.turn_id,

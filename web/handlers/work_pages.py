@@ -106,6 +106,7 @@ async def download_block(call: Call) -> web.Response:
     """Download the text of a block."""
     place = (call.session_id, call.place("turn_id"), ordinal_of(call))
     text = text_of_block(await read_block(call.parts, call.actor, *place))
+    # Named by its number: nothing of the text is fit for a file's name.
     headers = {"Content-Disposition": f'attachment; filename="{place[2]}.txt"'}
     body = text.encode(errors="replace")
     return web.Response(body=body, content_type="text/plain", charset="utf-8", headers=headers)

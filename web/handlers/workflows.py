@@ -240,6 +240,7 @@ async def act_by_form(call: Call) -> web.Response:
         case "edit_plan":
             command = c.EditRunPlan(run_id=run_id, text=text, checks=checks_of_text(form.get("checks", "")))
         case "edit_tasks":
+            # Lines name tasks by their numbers; what the form does not show comes from the run as it is now.
             run = await call.perform(c.GetRun(run_id=run_id))
             command = c.EditRunTasks(run_id=run_id, tasks=tasks_of_text(text, run.tasks))
         case "retry":

@@ -163,6 +163,7 @@ def _form(each: Ask, body: FormBody) -> str:
     others = "".join(
         f'<button type="button" data-decision="{_json(decision)}">'
         f"{text_of(answer_label(decision, body))}</button>"
+        # The first one is to fill the form, which is the form's own button.
         for decision in offered(body)[1:]
     )
     return (
@@ -199,6 +200,7 @@ def _field(field: FormField) -> str:
 
 def _link(each: Ask, body: LinkBody, buttons: str) -> str:
     address = escape(body.url, quote=True)
+    # Other schemes open programs on the reader's machine.
     can_open = body.url.startswith(("https://", "http://"))
     opens = (
         f'<a class="button" href="{address}" target="_blank" rel="noopener noreferrer">'

@@ -48,6 +48,7 @@ async def _card(parts: WebParts, actor: Actor, each: c.BranchInfo) -> str:
             lines = [change_line(file) for file in changes.files[:_FILES]]
             left = changes.more + max(0, len(changes.files) - _FILES)
             files = diff.listed([*lines, f"and {left} more"] if left else lines)
+        # One branch whose directory is gone must not take the page of the others with it.
         except (BranchRefused, CheckpointRefused) as error:
             files = f'<p class="dim">{fragments.text_of(str(error))}</p>'
     can_merge = each.git_branch and each.target

@@ -41,6 +41,7 @@ async def timeline_page(parts: WebParts, actor: Actor, session_id: str, cursor: 
         body = f'<p class="dim">{fragments.text_of(str(error))}</p>'
         return work_page(parts, actor, info, _PLACE, "Checkpoints", body)
     prompts = await _prompts(parts, actor, session_id, found)
+    # Only the newest restore can be undone, and only the first page knows which one that is.
     undo = next((each.id for each in found.checkpoints if each.reason is Reason.BEFORE_RESTORE), "")
     base = f"{place_of(parts.options, session_id)}{_PLACE}"
     rows = "".join(

@@ -65,6 +65,7 @@ def parse_diff(text: str) -> list[DiffFile]:
 
 
 def _path(line: str) -> str:
+    # GNU diff writes the time after a tab.
     path = line[4:].split("\t", maxsplit=1)[0]
     return "" if path == _NOWHERE else path
 

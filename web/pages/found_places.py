@@ -79,6 +79,7 @@ def opened(html: str) -> str:
 
 def _marked_pieces(html: str, pattern: re.Pattern[str], mark: str) -> Iterable[str]:
     for tag, words in _PIECE.findall(html):
+        # Unescaped for the search and escaped again: `&amp;` must be found as `&`, and never cut.
         yield tag or _marked_text(unescape(words), pattern, mark)
 
 

@@ -239,6 +239,7 @@ def block(turn_id: str, placed: PlacedBlock, rendered: str, directory: str, whol
     cut, with a link to the page `whole`.
     """
     kind, inside = _inside(placed, rendered, directory, whole)
+    # Only texts, thinking and tools of subagents have a parent; notes have no such field.
     nested = " nested" if getattr(placed.block, "parent", None) else ""
     return f'<div class="block {kind}{nested}" id="{block_id(turn_id, placed.ordinal)}">{inside}</div>'
 
@@ -267,6 +268,7 @@ def _inside(placed: PlacedBlock, rendered: str, directory: str, whole: str) -> t
             return "thinking", fold("Thinking", rendered) if body.text else ""
         case ToolCall():
             field = telling_field(body.name, body.input)
+            # The input is what Claude sent, of any type.
             told = one_line(relative(str(body.input.get(field, "")), directory)) if field else ""
             label = f"<b>{text_of(tool_label(body.name))}</b>{f' <code>{text_of(told)}</code>' if told else ''}"
             shown = _code(relative(pretty(body.input), directory), left_out, whole)
@@ -313,6 +315,7 @@ def _code(text: str, left_out: int, whole: str) -> str:
 def _cut(text: str, left_out: int, whole: str) -> tuple[str, str]:
     """Return as much of a tool's body as is shown here, and the line on the rest."""
     shown = text[:MOST_CHARS]
+    # Two cuts add up: the core has cut long bodies of a page of turns, those of the stream come whole.
     left_out += len(text[MOST_CHARS:].encode(errors="replace"))
     if not left_out:
         return shown, ""

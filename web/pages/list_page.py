@@ -36,6 +36,7 @@ async def list_page(parts: WebParts, actor: Actor, now_ms: int, text: str, curso
         f'value="{fragments.text_of(text)}"></form>'
     )
     found = await found_places(parts, actor, text, cursor) if text else ""
+    # The stream brings the whole list, which would replace what was found.
     live = "" if text else " data-list"
     may_clean = may(actor, Action.CREATE) and not text
     clean = f'<p class="older"><a href="{base}/cleanup">Clean up</a></p>' if may_clean else ""

@@ -17,6 +17,7 @@ from web.parts import WebParts
 async def review_page(parts: WebParts, actor: Actor, session_id: str, turn_id: str) -> str:
     """Return the page. Raises `TurnNotFound`, and the errors of `GetSession`."""
     perform = parts.core.perform
+    # First of all reads: the page follows from this event, so that a change during the others comes again.
     info = await perform(actor, c.GetSession(session_id=session_id))
     reader = await reader_of(parts, actor, info)
     turn = (await perform(actor, c.ReadTurn(session_id=session_id, turn_id=turn_id, with_blocks=False))).turn
@@ -47,6 +48,7 @@ def _changes(found: c.Comparison, comments: Sequence[c.ReviewComment], reader: R
     notes: dict[diff.Anchor, str] = {}
     for each in comments:
         anchor = (each.path, each.line, each.is_removed)
+        # Several people may comment on one line.
         notes[anchor] = notes.get(anchor, "") + _comment(each, reader)
     return diff.shown(diff.parse_diff(found.diff), notes, can_comment=reader.prompt)
 

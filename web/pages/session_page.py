@@ -49,6 +49,7 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, place: Pa
     older = ""
     if turns.before is not None:
         older = f'<p class="older"><a href="?before={turns.before}">Earlier turns</a></p>'
+    # Only the page with the newest turns follows the stream: new turns would stand behind much older ones.
     is_newest = before is None
     notices = await _notices(parts, actor, session_id, turns) if is_newest else ""
     live = f' data-session="{escape(session_id)}" data-after="{turns.as_of}"' if is_newest else ""
@@ -88,6 +89,7 @@ async def _page_end(parts: WebParts, actor: Actor, session_id: str, place: PageP
         return place.before
     end = place.at + _TURNS // 3
     newest = await parts.core.perform(actor, c.ReadTurns(session_id=session_id, limit=1, with_blocks=False))
+    # A page that reaches the newest turn is the newest page, and so a live one.
     return end if newest.turns and newest.turns[0].turn.number >= end else None
 
 

@@ -53,6 +53,7 @@ async def shared_body(renderer: Renderer, document: c.SharedDocument) -> str:
         f'<h1>{fragments.text_of(document.title)}</h1><p class="dim">{facts}</p>'
         f'<div id="turns">{"".join(turns)}</div>'
     )
+    # The maker and readers see the same marks: a cut must not look like words of the conversation.
     return marked(html, _CUT, '<mark class="cut">')
 
 

@@ -130,6 +130,7 @@ function fit(field) {
 document.addEventListener("input", (event) => { if (event.target.matches("textarea")) fit(event.target); });
 document.addEventListener("keydown", (event) => {
   // On a phone Enter is a new line: there is a button.
+  // `isComposing`: in an input method Enter accepts the word that is being written.
   const sends = event.key === "Enter" && !event.shiftKey && !event.isComposing && matchMedia("(pointer: fine)").matches;
   if (sends && event.target.matches("textarea")) { event.preventDefault(); event.target.form.requestSubmit(); }
 });

@@ -7,6 +7,7 @@ let added = 0;
 
 function add(files) {
   for (const file of files) {
+    // The server's bound, said before 25 MB are sent for nothing.
     if (file.size > 25 * 2 ** 20) { toast(`${file.name} is larger than 25 MB.`); continue; }
     // Pasted pictures are all called the same.
     const twins = chosen.filter((each) => each.name === file.name).length;
@@ -43,8 +44,10 @@ export async function stored(key, session) {
 }
 
 if (byId("attach")) {
+  // Emptied, because choosing the same file again would be no change.
   byId("attach").addEventListener("change", ({ target }) => { add(target.files); target.value = ""; });
   document.addEventListener("paste", ({ clipboardData }) => add(clipboardData.files));
+  // Without this the browser opens a dropped file in place of the page.
   document.addEventListener("dragover", (event) => event.preventDefault());
   document.addEventListener("drop", (event) => { event.preventDefault(); add(event.dataTransfer.files); });
 }

@@ -3,12 +3,14 @@
 
 import { byId } from "./requests.js";
 
+// The page's header allows one policy, by this name and once: no other code can turn a string into HTML.
 const policy = window.trustedTypes
   ? trustedTypes.createPolicy("server-html", { createHTML: (html) => html })
   : { createHTML: (html) => html };
 
 // The elements of a piece of HTML, or of a whole page.
 export function contentOf(html) {
+  // The content of a template is inert: nothing loads or runs before it is put into the page.
   const template = document.createElement("template");
   template.innerHTML = policy.createHTML(html);
   return template.content;
@@ -93,6 +95,7 @@ function grow({ id, parent, kind, text, fresh }) {
     element.append(settled, tail);
     place.append(element);
   }
+  // One text node grows: setting the whole text anew would take longer with each piece.
   element.lastElementChild.firstChild.appendData(text);
 }
 
@@ -103,6 +106,7 @@ function settle({ id, html, tail }) {
   element.lastElementChild.firstChild.data = tail;
 }
 
+// The HTML as it came. `outerHTML` of an element in the page differs once somebody opens a fold in it.
 const sources = new WeakMap();
 
 function children({ id, html }) {

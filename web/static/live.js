@@ -18,6 +18,7 @@ function connect() {
   const address = new URL(`${base}/api/live`, location.href);
   address.protocol = address.protocol === "https:" ? "wss:" : "ws:";
   const mine = socket = new WebSocket(address);
+  // A socket that was replaced may still speak: only the newest one counts.
   mine.onmessage = ({ data }) => { if (mine === socket) take(JSON.parse(data)); };
   mine.onclose = ({ code }) => { if (mine === socket) lost(code); };
 }
@@ -36,6 +37,7 @@ function take(frame) {
       if (document.hidden) say({ type: "look", visible: false });
       break;
     case "event":
+      // The number follows the changes: if one of them fails, the event comes again.
       applyAll(frame.changes);
       if (frame.sub === "s" && frame.n !== null) after = frame.n;
       break;
@@ -46,9 +48,11 @@ function take(frame) {
 function say(message) { if (socket?.readyState === 1) socket.send(JSON.stringify(message)); }
 
 function lost(code) {
+  // The server's code for an ended login: trying again would not help.
   if (code === 4401) { broken("Your login has ended. Log in again."); return; }
   broken("The connection broke. Trying again …");
   tries += 1;
+  // Spread by chance: all tabs lose a bridge that restarts at the same moment.
   setTimeout(connect, Math.min(200 * 2 ** Math.min(tries, 6), 10000) * (0.75 + Math.random() / 2));
 }
 
@@ -73,11 +77,13 @@ function look() {
 
 if (session || list) {
   connect();
+  // A phone that wakes a tab fires one of these, and not always the same one.
   for (const event of ["pageshow", "online"]) addEventListener(event, look);
   document.addEventListener("visibilitychange", () => {
     say({ type: "look", visible: !document.hidden });
     if (!document.hidden) look();
   });
+  // Two and a half beats without a sign: one may be late, two are not.
   setInterval(() => { if (heard && Date.now() - heard > 2500 * beat) look(); }, 5000);
   // A link to a place has a fragment, which the browser follows.
   if (byId("turns") && !location.hash) toEnd(4);

@@ -4,6 +4,7 @@ import { base, byId, doing, send } from "./requests.js";
 
 if (byId("login")) {
   const code = location.hash.slice(1);
+  // Out of the address, or the code would stay in the browser's history.
   history.replaceState(null, "", location.pathname + location.search);
   const next = new URLSearchParams(location.search).get("next") ?? "";
   const ask = (confirmed) => send("POST", "logins", JSON.stringify({ code, confirmed }));

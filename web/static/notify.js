@@ -32,6 +32,7 @@ function show() {
   if (!button.hidden) button.textContent = isWished() ? "Do not tell me of asks here" : "Tell me of asks while this tab is in the background";
 }
 
+// Asks that the page came with are no news.
 for (const ask of open()) known.add(ask.id);
 if (button) {
   show();

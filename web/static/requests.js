@@ -4,9 +4,11 @@ export const base = document.body.dataset.base;
 export const byId = (id) => document.getElementById(id);
 export const session = document.querySelector("[data-session]");
 
+// `randomUUID` exists on https and on loopback only.
 export const newKey = () => crypto.randomUUID?.() ?? [...crypto.getRandomValues(new Uint8Array(16))].map((b) => b.toString(16)).join("");
 
 // The key of what a form sends: the same when it is sent again, another one once its content differs.
+// Weak: forms are replaced while the page is open.
 const sent = new WeakMap();
 export function keyOf(form, content) {
   if (sent.get(form)?.content !== content) sent.set(form, { content, key: newKey() });
@@ -34,6 +36,7 @@ export async function send(method, path, body, key = newKey()) {
       await new Promise((done) => setTimeout(done, 300 * 2 ** attempt));
     }
   }
+  // A proxy in between may answer with a page of its own.
   const answer = await response.json().catch(() => ({}));
   if (!response.ok) throw Object.assign(new Error(answer.title ?? "The request was refused."), answer);
   return answer;

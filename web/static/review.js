@@ -27,6 +27,7 @@ function place(row) {
 if (form) {
   document.addEventListener("click", ({ target }) => {
     const row = target.closest("tr[data-line]");
+    // Somebody who selects text wants to copy it, not to comment.
     if (row && !String(getSelection())) place(row);
     if (target.id === "leave") {
       form.hidden = true;

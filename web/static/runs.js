@@ -11,6 +11,7 @@ function isWritten() {
 }
 
 if (run) {
+  // The browser reconnects by itself, and sends the number of its last event in a header.
   const events = new EventSource(`${base}/api/sessions/${run.dataset.run}/events?after=${run.dataset.after}`);
   events.addEventListener("event", ({ data }) => {
     if (!changes.includes(JSON.parse(data).event.type)) return;

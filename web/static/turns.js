@@ -83,6 +83,7 @@ function pager(turn, answers, index, isLast) {
   for (const [button, to] of [[back, index - 1], [next, index + 1]]) {
     button.type = "button";
     button.disabled = !answers[to];
+    // Assigned, not added: the pager stays, and its buttons get new targets each time.
     button.onclick = () => pick(button, turn.dataset.group, answers[to], turn, isLast);
   }
 }

@@ -53,6 +53,7 @@ class AccountLimits:
         known = limit if limit.until_ms is not None else replace(limit, until_ms=at_ms + UNKNOWN_MS)
         before = self._reached.get((limit.window, limit.family))
         self._reached[limit.window, limit.family] = _Learned(known, at_ms)
+        # Each call wakes every session, and each of them may meet the same limit.
         if before is None or before.limit != known:
             self.changed()
 

@@ -103,6 +103,7 @@ def read_archive(data: bytes) -> SessionArchive:
     """Return the archive in `data`, checked. Raises `ImportRefused` with a sentence that names the fault."""
     if len(data) > MAX_ARCHIVE_BYTES:
         raise ImportRefused(f"The file is larger than {MAX_ARCHIVE_BYTES // 2**20} MB.")
+    # The version before the rest: a file of another version need not decode at all.
     head = _head(data)
     if head.format != FORMAT:
         raise ImportRefused("This is not a session that the bridge exported (as JSON).")
@@ -112,6 +113,7 @@ def read_archive(data: bytes) -> SessionArchive:
         )
     try:
         archive = _archives.decode(data)
+    # msgspec raises the last two itself, for bytes that are not UTF-8 and for deep nesting.
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ImportRefused("The file is damaged: a part of it does not have the form of an export.") from error
     _check(archive)
@@ -127,6 +129,7 @@ def _head(data: bytes) -> _Head:
 
 def _check(archive: SessionArchive) -> None:
     """Refuse ids that could become paths, parts that contradict each other, and impossible values."""
+    # Ids become names of files and directories. Only a UUID leads to none but ours.
     ids = [archive.session_id, *(each.conversation_id for each in archive.conversations)]
     ids += [each.turn.id for each in archive.turns]
     may_be_empty = [archive.conversation_id, archive.last_prompt_uuid]
@@ -155,6 +158,7 @@ def _check(archive: SessionArchive) -> None:
     known = {each.turn.id for each in archive.turns}
     if not {name for name in _named_turns(archive) if name} <= known:
         raise ImportRefused("The file is damaged: it names a turn that is not in it.")
+    # They are stored inside other values, which nests them deeper still.
     if any(is_too_deep(body) for body in _bodies(archive)):
         raise ImportRefused("The file is damaged: a part of it is nested too deeply.")
     for amount in _amounts(archive):

@@ -49,10 +49,12 @@ async def find_branch_begin(around: Dependencies, parent: Session, turn: StoredT
     """
     work_directory = Path(parent.snapshot.work_directory)
     for each in await rows.load_branch_path(around.db, parent.id, turn.number):
+        # Another answer to the same prompt comes before this one by its number, but is no beginning for it.
         is_other_answer = each.id != turn.id and _question(each) == _question(turn)
         if is_other_answer:
             continue
         blocks = await rows.load_block_places(around.db, parent.id, each.id)
+        # From the end of the turn backwards: a CLI that was killed may not have written its last rows.
         wanted = [each.last_uuid, *(uuid for uuid, *_ in reversed(blocks)), each.prompt_uuid]
         found = await asyncio.to_thread(
             around.conversations.branch_point, each.conversation_id, work_directory, [w for w in wanted if w]
@@ -127,7 +129,9 @@ async def go_on_from(session: Session, turn_id: TurnId) -> None:
     if _question(turn) != _question(begun):
         raise IllegalMove(what, "past it")
     _refuse_if_busy(what, session.snapshot)
+    # Before the park, so that a turn without a record costs the session nothing.
     begin = await find_branch_begin(around, session, turn)
+    # Before the cut: Claude writes its last rows as it ends.
     await session.park("the next prompt follows another answer")
     cut, work_directory = str(uuid.uuid4()), Path(session.snapshot.work_directory)
     await asyncio.to_thread(
@@ -136,6 +140,7 @@ async def go_on_from(session: Session, turn_id: TurnId) -> None:
     is_done = False
     try:
         async with session.change() as draft:
+            # A prompt may have come while the transcript was cut.
             _refuse_if_busy(what, draft.snapshot)
             draft.add(e.WentOnFrom(turn.id, cut, turn.prompt_uuid, begin.uuid))
         is_done = True

@@ -174,8 +174,7 @@ class Bus:
                                 seams.forget(item.event.turn_id)
                             batch.append(item)
                         elif item.number > after:
-                            # A number is missing here. The store has it: a number is published only after its
-                            # commit.
+                            # The store has what is missing here: numbers are published after their commit.
                             caught_up = False
                     if batch:
                         yield batch

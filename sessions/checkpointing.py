@@ -159,6 +159,7 @@ class SessionCheckpoints:
         """Take the checkpoint before Claude is stopped. A person waits, so this returns very soon."""
         if self._is_wanted(session):
             task = self._start(self._try(session, Reason.INTERRUPT, _turn_of(session)))
+            # Unlike `wait_for`, this cancels nothing at the deadline: the checkpoint goes on by itself.
             await asyncio.wait([task], timeout=min(_INTERRUPT_WAITS_S, self._policy.wait_s))
 
     def soon(self, session: CheckpointedSession, reason: Reason) -> None:
@@ -206,6 +207,7 @@ class SessionCheckpoints:
         if task.done():
             known.late_in_a_row = 0
             return
+        # The prompt leaves all the same. Its checkpoint may then hold a part of what the prompt changes.
         known.late_in_a_row += 1
         if known.late_in_a_row >= _LATE_TOO_OFTEN and not known.is_slow:
             known.is_slow = True
@@ -253,12 +255,14 @@ class SessionCheckpoints:
 
     def _start(self, work: _Work) -> "asyncio.Task[Checkpoint | None]":
         task = asyncio.create_task(work, name="checkpoint")
+        # The loop holds tasks by weak references, and nobody awaits one that is late.
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
 
     def _ended(self, task: "asyncio.Task[Checkpoint | None]") -> None:
         self._tasks.discard(task)
+        # Asked for here, or an error would show only when the task is collected.
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("checkpoint broke", exc_info=error)
 
@@ -270,6 +274,7 @@ class SessionCheckpoints:
         return known.last_s is None or self._monotonic() - known.last_s >= self._policy.interval_s
 
     def _of(self, session: CheckpointedSession) -> _Known:
+        # By directory: sessions that share one share its troubles and its pace.
         return self._known.setdefault(session.snapshot.work_directory, _Known())
 
 

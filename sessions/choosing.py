@@ -33,6 +33,7 @@ async def choose_model(session: ChoosingSession, model: str) -> None:
     """Use `model` from the next turn on. Raises `ModelRefused`; `ClaudeUnavailable` if the CLI refuses."""
     if not is_model_name(model):
         raise ModelRefused(model)
+    # The CLI first: what it refuses is not stored. After a kill in between, the next `init` line tells.
     resolved = await session.run.control.set_model(model) if session.run is not None else model
     async with session.change() as draft:
         if draft.snapshot.model != resolved:
@@ -55,5 +56,6 @@ async def choose_mode(session: ChoosingSession, mode: PermissionMode) -> None:
     elif session.run is not None:
         await session.run.control.set_permission_mode(mode)
     async with session.change() as draft:
+        # The CLI may have reported the mode already, in a status line.
         if draft.snapshot.mode is not mode:
             draft.add(e.ModeChanged(mode))

@@ -65,12 +65,14 @@ def _changed_file(detail: Mapping[str, Any]) -> tuple[str, str]:
     hunks = detail.get("structuredPatch")
     if not isinstance(path, str) or not isinstance(hunks, list):
         return "", ""
+    # A new file comes without hunks and with its content. Not `splitlines`, which also splits at U+2028.
     if not hunks and isinstance(detail.get("content"), str):
         return path, "\n".join(f"+{line}" for line in detail["content"].split("\n"))
     return path, "\n".join(_hunk_text(hunk) for hunk in hunks if isinstance(hunk, Mapping))
 
 
 def _hunk_text(hunk: Mapping[str, Any]) -> str:
+    # Nothing promises the shape of a hunk, and none may end the reading.
     head = "@@ -{oldStart},{oldLines} +{newStart},{newLines} @@".format_map(_Numbers(hunk))
     lines = hunk.get("lines")
     return "\n".join([head, *map(str, lines if isinstance(lines, list) else ())])

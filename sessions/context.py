@@ -29,6 +29,8 @@ async def make_context(session: SessionPort, turn: QueuedTurn) -> Made:
     snapshot = session.snapshot
     if turn.kind is not TurnKind.PROMPT or not snapshot.tells_changes:
         return Made()
+    # A prompt that was sent before, or that asks for another answer, keeps the text that Claude had: a new one
+    # would speak of changes that Claude made itself.
     stored = await _stored(session, turn)
     if stored is not None or turn.rewind_to is not None:
         return Made(stored)

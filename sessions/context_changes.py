@@ -106,6 +106,7 @@ async def _diffs(
     known = {*touched, *(_below(now.directory, path) for path in read)}
     diffs: dict[bytes, str] = {}
     for change in changes:
+        # Each diff costs words in the prompt. The other changes are still named.
         if len(diffs) == _MOST_DIFFS:
             break
         if change.kind is ChangeKind.CHANGED and change.path in known:

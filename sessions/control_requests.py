@@ -57,10 +57,12 @@ class ControlRequests:
         """
         request_id = str(uuid.uuid4())
         reply: _Reply = asyncio.get_running_loop().create_future()
+        # Before the line goes out: its answer may be read before `change` returns.
         self._waiting[request_id] = reply
         try:
             async with self._session.change() as draft:
                 draft.send(request_id, build(request_id))
+            # A standstill of the bridge does not count: the answer may lie in the log, unread.
             async with awake_timeout(timeout_s or self._session.around.patience.request_s):
                 answer = await reply
         except TimeoutError:
@@ -74,6 +76,7 @@ class ControlRequests:
     def resolve(self, line: ControlSucceeded | ControlFailed) -> None:
         """Pass an answer to its request. Call it once all lines before the answer are stored."""
         reply = self._waiting.get(line.request_id)
+        # The caller may be gone: it was cancelled, or its time was over.
         if reply is not None and not reply.done():
             reply.set_result(line)
 
@@ -81,10 +84,12 @@ class ControlRequests:
         """Fail all open requests: the host has ended."""
         for request_id, reply in self._waiting.items():
             if not reply.done():
+                # Not as an exception: asyncio logs one that nobody retrieves.
                 reply.set_result(ControlFailed(request_id, "the process ended"))
 
     async def interrupt(self) -> None:
         """Interrupt the running turn. The process stays, and Claude keeps its words so far."""
+        # A counter, since two people may stop at once. Until all are answered, no ask takes an answer.
         self._interrupts += 1
         try:
             await self.request(self._driver.interrupt)

@@ -139,6 +139,7 @@ class Conversations:
 
     def own_place(self, conversation_id: str, work_directory: Path) -> Path:
         """Return the path where Claude looks first for the transcript of a conversation in `work_directory`."""
+        # Claude's own spelling. It adds a hash to longer names, but finds an id in any directory (measured).
         name = re.sub(r"[^a-zA-Z0-9]", "-", str(work_directory.resolve()))[:200]
         return self._config / "projects" / name / f"{conversation_id}.jsonl"
 
@@ -160,6 +161,7 @@ class Conversations:
         if path is None:
             return None
         tree = RowTree.read(path)
+        # The CLI's own fork finds only rows on the path that it would resume (measured).
         live = {place.uuid for place in tree.path_to(tree.newest, beyond_compaction=False)}
         for uuid in wanted:
             if uuid in tree.places:
@@ -238,6 +240,7 @@ def _turns_backwards(newest_first: Iterator[TranscriptRow], known: Container[str
     blocks: list[ReadBlock] = []
     status = TurnStatus.DONE
     for row in newest_first:
+        # Rows are read newest first, so all before the first known one are known.
         if row.uuid in known:
             return
         match row.line:

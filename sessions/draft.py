@@ -55,6 +55,7 @@ class Draft:
     def statements(self, *, new_session: bool = False) -> list[AnyStatement]:
         """Return all statements of the change: the events' rows, their projections, the session's row."""
         session = self.snapshot
+        # The session's row first: the rows of its events refer to it.
         written: list[AnyStatement] = [rows.insert_session(session)] if new_session else []
         for each in self.numbered:
             written.append(rows.insert_event(session.id, each.number, each.at_ms, each.event))
@@ -114,6 +115,7 @@ class InputLedger:
 
     def matching(self, token: str) -> list[StoredInput]:
         """Return the open lines that `token` acknowledges: its own and all before it (read in order)."""
+        # The CLI reads in order: if it has read this line, it has read all before it.
         newest = max((each.number for each in self._open if each.token == token), default=0)
         return [each for each in self._open if each.number <= newest]
 

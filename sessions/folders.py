@@ -18,6 +18,7 @@ def new_folder(snapshot: Snapshot, focus: str, now_ms: int) -> Statement:
             session_id=snapshot.id,
             project=project,
             directory=project_directory(project),
+            # In the machine's zone: people look for a day as their calendar has it.
             day=datetime.fromtimestamp(now_ms / 1000).astimezone().strftime("%Y-%m-%d"),
             focus=focus or snapshot.title,
             began_ms=snapshot.created_ms or now_ms,

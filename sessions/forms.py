@@ -95,6 +95,7 @@ def filled(body: FormBody, values: Mapping[str, Sequence[str]]) -> dict[str, Any
 
     Raises `FormRefused` for the first field whose value the server would not accept.
     """
+    # The CLI passes on any content (measured), so it is checked here, where people can still correct it.
     given = {each.name: field_value(each, values.get(each.name, ())) for each in body.fields}
     return {name: value for name, value in given.items() if value is not None}
 
@@ -132,11 +133,13 @@ def _number(field: FormField, text: str) -> int | float:
         number: int | float = int(text)
     except ValueError:
         try:
+            # A decimal comma, as people in many countries type it.
             number = float(text.replace(",", ".") if text.count(",") == 1 else text)
         except ValueError:
             number = math.nan
         if field.kind is FieldKind.INTEGER and number.is_integer():
             number = int(number)
+    # `nan`, `inf` and `1e999` are floats, but JSON has none of them.
     if not math.isfinite(number):
         raise FormRefused(field.title, "must be a number")
     if field.kind is FieldKind.INTEGER and not isinstance(number, int):
@@ -147,6 +150,7 @@ def _number(field: FormField, text: str) -> int | float:
 
 def _chosen(field: FormField, text: str) -> str:
     """Return the value of the choice that `text` names by its value or its label."""
+    # Values before labels: the label of one choice may be the value of another.
     for choice in field.choices:
         if text == choice.value:
             return choice.value
@@ -173,6 +177,7 @@ def _check_bounds(field: FormField, amount: float, unit: str = "") -> None:
 
 def _is_date(text: str) -> bool:
     try:
+        # `fromisoformat` also takes 20260131 and 2026-W05-6, which are no dates in JSON Schema.
         return len(text) == len("2026-01-31") and bool(date.fromisoformat(text))
     except ValueError:
         return False
@@ -180,6 +185,7 @@ def _is_date(text: str) -> bool:
 
 def _is_moment(text: str) -> bool:
     try:
+        # JSON Schema means RFC 3339, which demands a zone.
         return datetime.fromisoformat(text).tzinfo is not None
     except ValueError:
         return False
@@ -192,6 +198,7 @@ def _is_address(text: str) -> bool:
         return False
 
 
+# Bounded on both sides: no text that a server or a person gives takes more than linear time.
 _EMAIL = re.compile(r"[^@\s]{1,200}@[^@\s]{1,200}")
 _FORMATS: Mapping[str, tuple[str, Callable[[str], bool]]] = {
     "email": ("an e-mail address", lambda text: _EMAIL.fullmatch(text) is not None),

@@ -53,6 +53,7 @@ class Freezing:
     def due_in_s(self) -> float | None:
         """Return the seconds until the host is due to be frozen; 0 or less: now; None: not planned."""
         host, freeze_s = self._host, self._around.patience.freeze_s
+        # The place in the log names the silence: new output begins another one.
         if freeze_s is None or host.log_bytes == self._tried_at or not may_be_frozen(host.session.snapshot):
             return None
         # A frozen CLI would leave an unread or unanswered line waiting for the next one: check again later.
@@ -62,6 +63,7 @@ class Freezing:
 
     async def freeze(self) -> None:
         """Freeze the host if it is still due. Also after a failure, the next try comes in the next silence."""
+        # Before the wait: output that comes meanwhile begins a silence that has its own try.
         read_to = self._host.log_bytes
         await self._host.host.freeze(self._is_due)
         self._tried_at = read_to

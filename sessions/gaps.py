@@ -57,6 +57,7 @@ class Watched(msgspec.Struct, frozen=True):
                 watched = self.with_evidence("a message never stopped") if self.message_id else self
                 return replace(watched, message_id=line.message_id, next_index=0, open_blocks=frozenset())
             case c.MessageStopped(parent=None) | c.ApiRetry():
+                # A retry begins the message anew: what was open of it is not lost.
                 return replace(self, message_id="", open_blocks=frozenset())
             case c.BlockStarted(parent=None):
                 return self._block_started(line.index)
@@ -167,8 +168,10 @@ async def close_gaps(session: SessionPort, draft: Draft, watched: Watched, line:
     if why := watched.lacks(draft.snapshot, line):
         sent = draft.snapshot.sent
         if isinstance(line, c.TurnResult) and sent is not None and draft.snapshot.running is None:
+            # The line of its start was lost, and blocks go only to a running turn.
             draft.add(e.TurnStarted(sent.turn_id))
         filled = await fill_in(session, draft)
+        # After a restart each turn is read back as a precaution: that alone says nothing of a full disk.
         if filled and why is not UNSEEN:
             draft.add(e.Noticed(Topic.GAP, _notice(filled)))
             log.warning("gap filled in", extra={"session": session.id, "blocks": filled, "why": why})
@@ -184,6 +187,7 @@ async def fill_in(session: SessionPort, draft: Draft) -> int:
     if running is None:
         return 0
     stored = await rows.load_block_places(session.around.db, session.id, running.turn_id)
+    # Blocks of this batch are on the draft, and not in the rows yet.
     known = [*(KnownBlock(*each) for each in stored), *_added(draft, running.turn_id)]
     try:
         found = await asyncio.to_thread(

@@ -61,6 +61,7 @@ def _is_hidden(found: Hidden, work_directory: str, private: Sequence[Path]) -> b
         return False
     if _is_private(path, private):
         return False
+    # A new file does not exist yet: its directory tells whether it could.
     looked_at = path.parent if found.wants_to_write else path
     return os.path.lexists(looked_at) and len(looked_at.parts) > 2
 

@@ -44,11 +44,13 @@ async def fill_from_archive(
     conversations = session.around.conversations
     renamed = {kept.conversation_id: str(uuid.uuid4()) for kept in archive.conversations}
     ended = [each for each in archive.turns if each.turn.status in ENDED]
+    # New ids, so that a file can be imported beside the session that it came from, and more than once.
     ids = {each.turn.id: TurnId(imported_id(session.id, each.turn.id)) for each in ended}
     turns = [_renamed(each, session.id, ids, renamed) for each in ended]
     uploads = uploads_of(session.around.run_directory, session.id)
     try:
         work_directory = Path(created.work_directory)
+        # Files before rows: a session that is stored must find its transcripts.
         await asyncio.to_thread(_write_transcripts, conversations, archive, renamed, work_directory)
         uploaded = {file.name: file.data for file in archive.uploads}
         await asyncio.to_thread(write_uploads, uploads, uploaded)
@@ -168,6 +170,7 @@ def _renamed(
         conversation_id=conversations.get(turn.conversation_id, ""),
         alternative_of=ids.get(turn.alternative_of) if turn.alternative_of else None,
         attachments=(),
+        # An origin is unique over all sessions: one from a file could take the place of a prompt here.
         origin="",
     )
     return ArchivedTurn(renamed, each.blocks)
@@ -182,6 +185,7 @@ def _archived_asks(
             id=AskId(imported_id(session_id, stored.ask.id)),
             turn_id=ids.get(stored.ask.turn_id) if stored.ask.turn_id else None,
         )
+        # Nobody waits for the answer: the process that asked belongs to another session.
         status = AskStatus.WITHDRAWN if stored.status is AskStatus.OPEN else stored.status
         closed_ms = stored.closed_ms if stored.closed_ms is not None else archive.exported_ms
         yield rows.insert_stored_ask(

@@ -110,6 +110,7 @@ def _conversation_facts(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> 
             yield from _status_changed(snapshot, line)
         case c.ConversationReset():
             yield e.Noticed(Topic.CLEARED, "The conversation was cleared; a new one begins.")
+            # The CLI counts a new conversation's costs from zero (measured).
             yield e.CostCarriedOver(0.0)
         case c.TitleChanged():
             if snapshot.titled_by is TitleSource.PROMPT and (title := title_from(line.title)):
@@ -134,6 +135,7 @@ def _conversation_facts(snapshot: Snapshot, line: c.CliLine, moment: Moment) -> 
 
 
 def _initialized(snapshot: Snapshot, line: c.Initialized) -> Iterator[e.Event]:
+    # This line comes with every turn, so only differences are events.
     if line.conversation_id and line.conversation_id != snapshot.conversation_id:
         yield e.ConversationChanged(line.conversation_id, "cli")
     if line.model and line.model != snapshot.model:
@@ -163,6 +165,7 @@ def _status_changed(snapshot: Snapshot, line: c.StatusChanged) -> Iterator[e.Eve
 
 
 def _mode_changed(snapshot: Snapshot, mode: str) -> Iterator[e.Event]:
+    # The CLI spells its default mode in two ways.
     known = {"manual": PermissionMode.DEFAULT, **{each.value: each for each in PermissionMode}}
     if mode in known and known[mode] is not snapshot.mode:
         yield e.ModeChanged(known[mode])
@@ -179,6 +182,7 @@ def _state_changed(snapshot: Snapshot, line: c.StateChanged) -> Iterator[e.Event
     if new is Activity.IDLE and snapshot.running is not None:
         # Idle without a result: the CLI knows the prompt from before a crash and does not run it again.
         yield e.TurnEnded(snapshot.running.turn_id, TurnStatus.DONE, last_uuid=snapshot.running.last_uuid)
+    # `running` comes while a request is still being repeated. Only an answer ends the obstacle.
     keeps_reason = snapshot.activity is Activity.BLOCKED and new is Activity.WORKING
     keeps_reason = keeps_reason or snapshot.blocker is Blocker.USAGE_LIMIT
     if new is not snapshot.activity and not keeps_reason:
@@ -192,6 +196,7 @@ def _prompt_moved(snapshot: Snapshot, line: c.PromptLifecycle | c.PromptEchoed) 
     if isinstance(line, c.PromptLifecycle) and line.state == "cancelled":
         yield e.TurnEnded(sent.turn_id, TurnStatus.WITHDRAWN)
         return
+    # Queued is not begun: background work may come first.
     if isinstance(line, c.PromptLifecycle) and line.state == "queued":
         return
     if snapshot.running is not None:
@@ -281,6 +286,7 @@ def _turn_result(snapshot: Snapshot, line: c.TurnResult, moment: Moment) -> Iter
     waits = limit is not None
     if waits and snapshot.limit is None:
         yield from limit_reached(snapshot, limit)
+    # Claude had said nothing, so the prompt waits again. A turn that has begun would run its tools twice.
     if waits and turn.next_ordinal == 0:
         yield e.TurnHeldBack(turn.turn_id, _uuid_at(snapshot, "prompt", moment))
         return
@@ -347,6 +353,7 @@ def _local_text(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> li
 def _outcome(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> tuple[TurnStatus, Failure | None]:
     if line.terminal_reason.startswith("aborted"):
         return TurnStatus.INTERRUPTED, None
+    # Not by `subtype`: the CLI calls a failure of the API a success with `is_error` (measured).
     if line.is_error:
         return TurnStatus.FAILED, failure_of_result(snapshot, turn, line)
     if turn.failure is not None and turn.failure.kind is FailureKind.NOT_COMPACTED:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass
 
 _FAMILIES = ("opus", "sonnet", "haiku", "fable", "opusplan", "default", "best")
+# Whole names, and the signs that names of clouds and gateways have.
 _WHOLE_NAME = re.compile(r"claude-|.*[/:.@]")
 _SUFFIX = re.compile(r"\[\w+\]\Z")
 

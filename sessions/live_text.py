@@ -21,6 +21,7 @@ class LiveText:
         self._partial = Partial()
         self._message_from = 0
         self._in_message = False
+        # Pieces are joined when they are published: to add each to one text would copy that text each time.
         self._added: dict[str, list[str]] = {}
         self._shown: dict[str, int] = {}
         self._void = False
@@ -30,6 +31,7 @@ class LiveText:
         other = LiveText()
         other._partial, other._message_from = self._partial, self._message_from
         other._in_message = self._in_message
+        # These two change in place. The rest is replaced as a whole.
         other._added = {key: list(pieces) for key, pieces in self._added.items()}
         other._shown, other._void = dict(self._shown), self._void
         return other
@@ -38,6 +40,7 @@ class LiveText:
         """Apply `line`, which begins at byte `begins_at` of the log."""
         match line:
             case c.MessageStarted(parent=None):
+                # A message that begins while another is open repeats its API call: the text so far is void.
                 self._message_from = begins_at
                 self._in_message = True
                 self._drop()
@@ -87,6 +90,7 @@ class LiveText:
         ]
 
     def _key(self, index: int) -> str:
+        # The index alone names no block: each message of a turn counts from 0.
         message = self._partial.messages.get(None)
         return f"{message.message_id if message else ''}/{index}"
 

@@ -28,6 +28,7 @@ _PROMPT = (
 async def look_closer(session: Session, sender: Sender) -> Placed:
     """Queue the turn that surveys the project. Raises `IllegalMove` while Claude works or prompts wait."""
     session.refuse_if_ended(_WHAT)
+    # A repeat gets the answer of the first time, even while its turn runs.
     is_new = await find_turn_by_origin(session.around.db, sender.origin) is None
     if is_new and (session.snapshot.current is not None or session.snapshot.queue):
         raise IllegalMove(_WHAT, "busy")
@@ -37,9 +38,11 @@ async def look_closer(session: Session, sender: Sender) -> Placed:
 async def begin_look(session: SessionPort, control: ControlRequests) -> bool:
     """Set plan mode for the turn. If Claude refuses, the turn fails; return whether it may be sent."""
     try:
+        # Before the row: killed in between, the step is due again, and the prompt is not sent in the old mode.
         await control.set_permission_mode(PermissionMode.PLAN)
     except ClaudeUnavailable as error:
         async with session.change() as draft:
+            # The prompt may have been withdrawn meanwhile.
             if draft.snapshot.look_is_next:
                 failed = draft.snapshot.queue[0].turn_id
                 draft.add(e.TurnEnded(failed, TurnStatus.FAILED, reason=str(error)))
@@ -72,6 +75,7 @@ async def end_look(session: SessionPort, control: ControlRequests) -> None:
 
 
 async def _set_back(control: ControlRequests, look: Look) -> PermissionMode:
+    # The CLI refuses the mode that asks nothing unless it was launched with it (measured).
     for mode in (look.mode, PermissionMode.DEFAULT):
         try:
             await control.set_permission_mode(mode)

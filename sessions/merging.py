@@ -108,6 +108,7 @@ async def merge(session: Session, strategy: Strategy, digest: str, *, by: str, m
     bench = await _bench(session, Reason.BEFORE_MERGE)
     checkpoints, database = checkpoints_of(session), session.around.db
     parent = Place(Path(bench.branch.parent_directory), checkpoints.place(session).project)
+    # Preview, row and ref under one lock: no restore or other merge changes the target in between.
     async with checkpoints.engine.locked(parent.directory):
         seen = await _in_thread(_preview, bench, strategy)
         if seen.digest != digest:
@@ -223,6 +224,7 @@ async def finish_cut_merges(db: Database, checkpoints: SessionCheckpoints) -> No
             if has_moved:
                 await asyncio.to_thread(bring_along, room, wanted, row.id)
         except (WorkdirError, OSError) as error:
+            # The row stays as it is, so the next start tries again.
             log.warning("merge not finished", extra={"session": row.session_id, "why": type(error).__name__})
             continue
         if row.status is MergeStatus.LANDING:
@@ -273,6 +275,7 @@ async def _beginning(checkpoints: SessionCheckpoints, branch: StoredBranch) -> C
 def _unmerged(bench: _Bench) -> tuple[int, bool]:
     """Return the number of commits that no other branch, tag or earlier merge has, and whether it is dirty."""
     branch = bench.branch
+    # A squash leaves no common ancestor: what the last one took counts as merged.
     known = (branch.last_merged,) if branch.last_merged else ()
     others = (f"--exclude={branch.git_branch.removeprefix('refs/heads/')}", "--branches", "--tags", "--remotes")
     call = bench.child.call("rev-list", "--count", branch.git_branch, "--not", *known, *others)
@@ -299,6 +302,7 @@ def _preview(bench: _Bench, strategy: Strategy) -> MergeSeen:
     since = wish.last_merged if strategy is Strategy.SQUASH and wish.last_merged else seen.target
     found = tuple(subjects(trial, since, seen.source))
     branch = wish.source.removeprefix("refs/heads/")
+    # Everything that decides the result: if any of it changes, the merge is another one.
     facts = (seen.target, bench.point.tree, trial.tip(wish.source) or "", strategy, bench.branch.last_merged)
     return MergeSeen(
         branch=branch,

@@ -44,6 +44,7 @@ async def refuse_unoffered(session: SessionPort) -> bool:
     if is_offered(session.snapshot, name):
         return False
     async with session.change() as draft:
+        # Somebody may have withdrawn it while its text was read.
         if waiting in draft.snapshot.queue:
             reason = no_such_command(draft.snapshot, name)
             draft.add(e.TurnEnded(waiting.turn_id, TurnStatus.FAILED, reason=reason))

@@ -27,6 +27,7 @@ def read_batch(
         read += count
         end = batch[read - 1].end
         found.append(ReadLine(line, begins_at, end))
+        # Whole lines behind a torn one get its place in the log, so that all or none of them are applied.
         if isinstance(line, Unrecognized):
             found.extend(ReadLine(recovered, begins_at, end) for recovered in line.recovered)
         begins_at = end

@@ -67,6 +67,7 @@ class OwnCopy:
         """Put the copy on the draft that creates the session."""
         branch = self.branch
         draft.add(e.OwnCopyMade(branch.directory, branch.parent_directory, self.keeps_out_of))
+        # The copy has the same content, and a decision is about content.
         draft.extra.append(rows.copy_trust(branch.parent_directory, branch.directory))
         words = f"This branch has its own copy of the files{_on(self.made.branch)}."
         if self.made.included:
@@ -109,6 +110,7 @@ async def make_own_copy(parent: CopySource, session_id: SessionId, title: str) -
     """
     checkpoints = _checkpoints_in(parent.around)
     place = checkpoints.place(parent)
+    # No restore or merge changes these files before the copy is whole.
     async with checkpoints.engine.locked(place.directory):
         try:
             branch = StoredBranch(
@@ -135,6 +137,7 @@ async def make_own_copy(parent: CopySource, session_id: SessionId, title: str) -
             reason = str(error) if isinstance(error, WorkdirError) else "the disk refused"
             raise BranchRefused(f"{reason}; the branch can share the directory instead") from error
     git_branch = f"refs/heads/{made.branch}" if made.branch else ""
+    # The history names the parent's files by absolute paths: Claude would edit those (measured).
     keeps_out_of = (*parent.snapshot.keeps_out_of, str(place.directory))
     set_up = await commands_to_set_up(parent.snapshot.trust, made.place)
     branch = replace(branch, git_branch=git_branch, target=target, checkpoint=point.id)
@@ -153,14 +156,17 @@ async def _filled(
     try:
         note = Note(parent.id, parent.snapshot.last_turn or "", Reason.BRANCH_POINT, title)
         point = await engine.take_locked(place, note, copy_to=directory)
+        # The branch is compared with it as long as it lives, so it must not go by its age.
         await engine.pin(point)
         crash_point("branch.files_copied")
         store = await engine.store_of(point)
+        # The list comes with the repository: it counts only where somebody trusted the project.
         includes = parent.snapshot.trust is Trust.TRUSTED
         wish = DirectoryWish(place.directory, directory, directory.name, store, point.commit, includes=includes)
         coverage = await asyncio.to_thread(store.coverage, point.commit)
         return await asyncio.to_thread(finish_branch_directory, begun, wish, coverage), point
     except BaseException:
+        # Also if the caller is cancelled again: half of a directory must not stay.
         await asyncio.shield(asyncio.to_thread(drop_branch_directory, place.directory, begun))
         raise
 
@@ -198,11 +204,13 @@ async def remove_own_copy(session: Session) -> StoredBranch:
     place = checkpoints.place(session)
     async with checkpoints.engine.locked(place.directory):
         if place.directory.is_dir():
+            # Files that no commit has are only here: they stay in this checkpoint.
             note = Note(session.id, session.snapshot.last_turn or "", Reason.BEFORE_REMOVAL, branch.name)
             try:
                 await checkpoints.engine.pin(await checkpoints.engine.take_locked(place, note))
             except WorkdirError as error:
                 raise CheckpointRefused(str(error)) from error
+        # Before the removal: if it is cut, the next start finishes it.
         await session.around.db.write([rows.set_branch_status(session.id, BranchStatus.REMOVING)])
         await _removed(session.around.db, branch)
     return branch
@@ -226,6 +234,7 @@ async def remake_own_copy(session: SessionPort) -> bool:
                 parent, place, place.name, await checkpoints.engine.store_of(point), point.commit
             )
             archive = f"{_ARCHIVE}{branch.session_id}"
+            # git still lists the deleted directory as a work tree, and makes no second one in its place.
             await asyncio.to_thread(remove_branch_directory, parent, place, archive_ref=archive)
             made = await asyncio.to_thread(make_branch_directory, wish)
         except WorkdirError as error:
@@ -294,6 +303,7 @@ def _placed(workspace_root: Path, place: Place, branch: StoredBranch) -> StoredB
     for number in range(1, _MOST_OF_A_NAME):
         name = branch.name if number == 1 else f"{branch.name}-{number}"
         directory = above / name
+        # Not `exists`, which takes the place of a dangling link for free.
         with suppress(OSError):
             directory.lstat()
             continue

@@ -32,6 +32,7 @@ def may_be_given_up(snapshot: Snapshot) -> bool:
 
 def may_be_frozen(snapshot: Snapshot) -> bool:
     """Whether the process may be frozen until the next line for it: it waits for nothing else."""
+    # A server may wait for the CLI, and a schedule fires by the CLI's clock: neither wakes a frozen process.
     has_servers = any(each.state != SERVER_FAILED for each in snapshot.mcp_servers)
     return may_be_parked(snapshot) and not has_servers and not snapshot.schedules
 

@@ -81,6 +81,7 @@ def rule_text(tool_name: str, content: str) -> str:
     """Return the rule in the CLI's spelling, with parentheses and backslashes in `content` escaped."""
     if not content:
         return tool_name
+    # Backslashes first, or those that are added here would be doubled.
     escaped = content.replace("\\", "\\\\").replace("(", "\\(").replace(")", "\\)")
     return f"{tool_name}({escaped})"
 

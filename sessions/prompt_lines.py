@@ -30,6 +30,7 @@ async def prompt_line(session: SessionPort, turn_id: TurnId, context: StoredCont
     images = await asyncio.to_thread(_read_images, paths)
     uploaded = await asyncio.to_thread(note_of_uploads, uploads)
     moved = note_of_move(snapshot.moved_from, snapshot.work_directory, snapshot.keeps_out_of)
+    # Also after the context of this prompt is stored: a process that gets the prompt again gets its context.
     known = context or await rows.load_context(session.around.db, turn_id)
     note = _note([moved, uploaded, known.text if known is not None else ""])
     return session.around.driver.prompt(turn.prompt_uuid, turn.prompt, turn.kind, images, note)
@@ -38,6 +39,7 @@ async def prompt_line(session: SessionPort, turn_id: TurnId, context: StoredCont
 def _note(parts: Sequence[str]) -> str:
     """Join our texts to one note, which nothing in them can end."""
     text = "\n\n".join(part for part in parts if part)
+    # A file or a title in it could end the note early, and go on as if the person had written it.
     return f"{NOTE_BEGINS}{text.replace('</bridge-note', '</ bridge-note')}{NOTE_ENDS}" if text else ""
 
 

@@ -20,6 +20,7 @@ from sessions.session_port import SessionPort
 from sessions.stored import StoredTurn
 from sessions.title import title_from
 
+# Must never change: the uuids by which the CLI knows what it has done are made from it.
 PROMPT_NAMESPACE = uuid.UUID("5f0c9f0e-6f3b-5e0a-9d0b-0d7f1c2a4b61")
 MAX_PROMPT_CHARS = 1_000_000
 OWN_WAY = frozenset({"clear", "model", "exit", "resume", "login", "logout", "permissions"})
@@ -81,10 +82,12 @@ class PromptQueue:
     async def add(self, prompt: Prompt, sender: Sender) -> Placed:
         """Queue `prompt`; a repeated origin makes no second turn. Raises `IllegalMove` after the end."""
         session = self._session
+        # Before this prompt gets its number: the turns of the terminal came first.
         if session.snapshot.handed_over:
             await read_what_was_said_elsewhere(session)
         async with session.change() as draft:
             session.refuse_if_ended("Sending a prompt")
+            # Under the lock: of two deliveries of one message at once, the second finds the turn of the first.
             known = await find_turn_by_origin(self._db, sender.origin)
             if known is not None:
                 return self._place_of(known.id)
@@ -100,6 +103,7 @@ class PromptQueue:
 
     async def add_again(self, sender: Sender) -> Placed:
         """Queue the last prompt once more, for another answer; see `Session.regenerate`."""
+        # Before the look at the state: a repeat finds the session busy with the very turn that it asks for.
         if (known := await find_turn_by_origin(self._db, sender.origin)) is not None:
             return self._place_of(known.id)
         if self._session.snapshot.current is not None or self._session.snapshot.queue:
@@ -115,6 +119,7 @@ class PromptQueue:
             last.kind,
             last.prompt,
             last.attachments,
+            # All answers to one prompt name the first of them.
             replaces=last.alternative_of or last.id,
             rewind_to=followed.prompt_uuid,
         )
@@ -139,6 +144,7 @@ class PromptQueue:
         if turn is None or turn.status is not TurnStatus.CUT:
             return None
         ordinal = await count_blocks(self._db, turn.id)
+        # Under its old uuid: the CLI goes on with a prompt that was cut, and drops one that is done.
         draft.add(e.TurnRequeued(turn.id, turn.kind, turn.author_id, turn.prompt_uuid, ordinal, sender.origin))
         return turn.id
 
@@ -236,6 +242,7 @@ def _queued(draft: Draft, turn_id: TurnId, prompt: Prompt, sender: Sender) -> e.
         kind=prompt.kind,
         author_id=sender.author_id,
         prompt=prompt.content,
+        # The CLI drops a uuid that it has done, so a line that is sent again makes no second turn (measured).
         prompt_uuid=str(uuid.uuid5(PROMPT_NAMESPACE, sender.origin)),
         origin=sender.origin,
         attachments=prompt.attachments,

@@ -15,6 +15,7 @@ from workdirs.checkpoint_model import Reason
 
 log = logging.getLogger(__name__)
 
+# A time that has just passed must not make a busy loop.
 _SHORTEST_PAUSE_S = 0.05
 _STORAGE_RETRY_S = 1.0
 
@@ -37,6 +38,7 @@ class PromptSender:
     def wake(self) -> None:
         """Look again for something to send. Does nothing while Claude works."""
         snapshot = self._session.snapshot
+        # While Claude works nothing can be sent, and each line of its answer would wake the loop for nothing.
         if snapshot.is_idle or snapshot.blocker is Blocker.USAGE_LIMIT:
             self._awake.set()
 
@@ -60,6 +62,7 @@ class PromptSender:
                 await take_steps(self._feeding)
                 pause_s = self._pause()
             except StorageError:
+                # Nothing was sent: the line and its row are one transaction.
                 log.exception("cannot store what is sent", extra={"session": self._session.id})
                 pause_s = _STORAGE_RETRY_S
             try:
@@ -71,6 +74,7 @@ class PromptSender:
                     await self._freezing.freeze()
                 elif self._is_forgotten():
                     await until_stored(self._park)
+            # Before the next steps: a change while they are taken sets it again, and is not missed.
             self._awake.clear()
 
     async def _park(self) -> None:

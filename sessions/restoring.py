@@ -110,6 +110,7 @@ async def _make_quiet(session: Session, others: Sequence[Session]) -> None:
     if session.snapshot.current is not None or session.snapshot.queue:
         raise IllegalMove(_WHAT, "busy")
     for each in here:
+        # All are looked at before the first is parked: a refusal leaves every process alone.
         if each.id != session.id and not may_be_parked(each.snapshot):
             title = each.snapshot.title or "without a name"
             raise CheckpointRefused(f"another session works in this directory: “{title}”")

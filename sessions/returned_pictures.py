@@ -60,4 +60,5 @@ def _write(path: Path, data: bytes) -> None:
     part = path.with_suffix(".part")
     with open(part, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(data)
+    # Last: a face that reads meanwhile must not show half of a picture.
     part.replace(path)

@@ -47,6 +47,7 @@ async def give_rules(session: SessionPort, draft: Draft, given: GivenRules | Non
         draft.extra += rows.insert_project_rules(place, rules, by, at_ms)
     if given.scope is RuleScope.SESSION or by != snapshot.user_id:
         draft.extra += rows.insert_session_rules(snapshot.id, place, rules, by, at_ms)
+    # The line replaces all that the CLI was told before. The new rules are on the draft, not yet in the rows.
     known = [each.rule for each in await rules_of(session)]
     _tell(session, draft, [*known, *rules])
 
@@ -64,6 +65,7 @@ async def take_rules_along(parent: SessionPort, draft: Draft) -> None:
 async def tell_rules(session: RunningSession, *, without: int | None = None) -> None:
     """Tell the session's process, if any, all rules that hold, except the one with the id `without`."""
     async with session.change() as draft:
+        # Under the lock: a rule that is given at the same moment is in the rows, or is told after this.
         if session.run is not None:
             known = await rules_of(session)
             _tell(session, draft, [each.rule for each in known if each.id != without])

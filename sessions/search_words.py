@@ -23,6 +23,7 @@ class Words:
 
         Any text is valid; one without words returns none.
         """
+        # sqlite3 refuses lone surrogates, and a query of the index would end at a NUL.
         clean = text.encode("utf-8", "replace").decode().replace("\0", " ")
         found = [(quoted or word).strip()[:_LONGEST_WORD] for quoted, word in _WORD.findall(clean)]
         words = [word for word in found if word][:_MOST_WORDS]
@@ -34,6 +35,7 @@ class Words:
     @property
     def pattern(self) -> re.Pattern[str] | None:
         """A pattern that matches any of the words, in any case; None without words."""
+        # Longest first: a pattern takes the first alternative that fits, and would mark a part of a word.
         words = sorted((*self.indexed, *self.short), key=len, reverse=True)
         return re.compile("|".join(map(re.escape, words)), re.IGNORECASE) if words else None
 

@@ -85,6 +85,7 @@ class SessionMaker:
                     copy.put_on(draft)
                     self._put_folder(wish, draft)
             except BaseException:
+                # Otherwise the session is stored: a commit is carried out even if its caller is cancelled.
                 if session.snapshot.next_event == 1:
                     await drop_own_copy(self._around, copy.branch)
                 raise
@@ -109,6 +110,7 @@ class SessionMaker:
                 return await self._loaded.get(known)
             try:
                 return await self.create(wish)
+            # Another call made it in between: the unique index decides, and the next round finds it.
             except PlaceTaken:
                 continue
 
@@ -153,9 +155,11 @@ class SessionMaker:
         from sessions.archive import read_archive
         from sessions.archive_trial import refuse_costly
 
+        # Before it is decoded here: a hostile file would take many times its size in memory.
         await refuse_costly(data)
         archive = await asyncio.to_thread(read_archive, data)
         work_directory = await self._project(wish)
+        # The name comes from a file, and would go on a launch line.
         model = wish.model or (archive.model if is_model_name(archive.model) else "")
         titled = replace(wish, title=wish.title or archive.title, model=model)
         async with self._making(wish) as session:
@@ -181,6 +185,7 @@ class SessionMaker:
         if wish.project:
             directory = Path(await self._project(wish))
         else:
+            # The transcript says where it ran, and anything may stand there.
             directory = check_work_directory(
                 Path(conversation.cwd), self._around.workspace_root, self._around.private_places
             )
@@ -199,6 +204,7 @@ class SessionMaker:
             try:
                 yield session
             except ConstraintViolated as error:
+                # Two sessions may be made for one place at once: the look before this decided nothing.
                 if wish.key and error.constraint == "SQLITE_CONSTRAINT_UNIQUE":
                     raise PlaceTaken from error
                 raise

@@ -49,6 +49,7 @@ async def run_shell_command(session: SessionPort, asked: ShellCommand) -> Comman
     around, snapshot = session.around, session.snapshot
     if around.commands is None:
         raise CommandRefused("this bridge runs no commands")
+    # As before each process: a link may have taken the directory's place since the last one.
     directory = check_work_directory(
         Path(snapshot.work_directory), around.workspace_root, around.private_places
     )

@@ -32,6 +32,7 @@ async def ask_aside(session: Session, purpose: Purpose, question: str, *, wakes:
     if session.run is None and not wakes:
         return ""
     run = await session.wake()
+    # While this waited for the process, a prompt may have come.
     if not session.snapshot.is_idle:
         return ""
     request_id, clock, database = _ids.make(), session.around.clock, session.around.db

@@ -25,6 +25,7 @@ async def want_site(manager: SessionManager, directory: str, name: str) -> None:
     if any(each.name == name for each in known) or waiting >= _MOST_WANTED:
         return
     row = rows.upsert_site(StoredSite(directory, name, SiteState.WANTED, "", manager.now_ms()))
+    # All sessions of a project share one door to the network, so nobody knows which of them asked.
     session = _present(manager, directory)
     if session is None:  # it ended meanwhile; `/settings network` lists the name
         await manager.db.write([row])

@@ -153,6 +153,7 @@ def _moved(snapshot: Snapshot, event: e.LifecycleChanged) -> Snapshot:
         reason=event.cause,
         leads_to=event.leads_to,
         keeps_turn=event.keeps_turn,
+        # It stays set until a turn of ours begins (`turn_state`): until then a terminal may add turns.
         handed_over=event.handed_over or snapshot.handed_over,
     )
     if event.new in HOLDS_SLOT:
@@ -183,6 +184,7 @@ def _process_changed(snapshot: Snapshot, event: ProcessEvent) -> Snapshot:
                 left_running=(),
                 project_is_gone=False,
             )
+            # The CLI tells a limit once for each process.
             fresh = replace(fresh, told_limit=None, limit_until_ms=0)
             return replace(fresh, activity=Activity.IDLE, blocker=None, limit=None)
         case e.HostEnded():
@@ -222,6 +224,7 @@ def _directory_changed(snapshot: Snapshot, event: e.Moved | e.OwnCopyMade) -> Sn
             moved_from=(event.parent_directory,) if event.parent_directory else (),
             keeps_out_of=event.keeps_out_of,
         )
+    # A session that moves into such a directory works there from now on.
     kept = tuple(each for each in snapshot.keeps_out_of if not _lies_in(event.work_directory, each))
     return replace(
         snapshot,
@@ -239,6 +242,7 @@ def _conversation_changed(snapshot: Snapshot, event: e.ConversationChanged) -> S
         conversation_id=event.conversation_id,
         conversation_begun=event.cause != "new",
         refused_turns=0,
+        # The refused prompt is not in the new conversation: there is nothing to rewind.
         unanswered="",
         last_prompt_uuid="" if event.cause == "new" else snapshot.last_prompt_uuid,
     )

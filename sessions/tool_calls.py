@@ -64,6 +64,7 @@ class ToolCalls:
 
     def committed(self) -> None:
         """Note that the change is stored: what it took can be carried out."""
+        # Only after the commit: `run` reads the rows, and would not find the call before.
         if self._has_taken:
             self._has_taken = False
             self._news.set()

@@ -25,6 +25,7 @@ _CHUNK_BYTES = 1 << 20
 _BESIDE = ("tool-results", "subagents")
 _DEEPEST = 4
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+# `O_NONBLOCK`: a FIFO that a tool planted there fails at once, where opening it would wait for a reader.
 _OVERWRITTEN = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
@@ -129,6 +130,7 @@ def _regular_files(directory: Path, levels: int) -> Iterator[Path]:
 
 def _keep_growing(source: Path, target: Path) -> None:
     have = target.stat().st_size if target.exists() else 0
+    # A copy that was cut off is shorter, and goes on from there. A longer or different one is of another file.
     if have > source.stat().st_size or not _same_beginning(source, target, have):
         have = 0
     flags = os.O_WRONLY | os.O_CREAT | (os.O_TRUNC if have == 0 else os.O_APPEND)

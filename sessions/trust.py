@@ -59,6 +59,7 @@ class TrustNow(msgspec.Struct, frozen=True):
 
 def trust_now(who: WhoTrusts, stored: StoredTrust | None, offer: ProjectOffer) -> TrustNow:
     """Return the trust in a project that brings `offer` now."""
+    # Closing a project holds for all that it brings later. Trust holds for the listed content only.
     if stored is not None and stored.state is Trust.CLOSED:
         return TrustNow(Trust.CLOSED)
     match who:

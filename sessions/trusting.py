@@ -43,6 +43,7 @@ async def prepare(session: SessionPort, work_directory: Path) -> Brought:
         before = draft.snapshot
         if (before.trust, before.trust_wanted) != (found.now.state, wanted):
             draft.add(TrustChanged(found.now.state, wanted))
+        # Asked once for each content, not at each start.
         if wanted and before.trust_wanted != wanted:
             draft.add(Noticed(Topic.TRUST_WANTED, trust_words(found.offer), about=wanted))
     match found.now.state:

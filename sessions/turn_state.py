@@ -48,6 +48,7 @@ def turn_changed(snapshot: Snapshot, event: TurnEvent, at_ms: int) -> Snapshot:
             return _started(snapshot, event, at_ms)
         case e.BackgroundTurnStarted():
             running = RunningTurn(event.turn_id, "", TurnKind.BACKGROUND, started_ms=at_ms)
+            # Claude spoke last in this turn: the next prompt follows it, not an answer that was chosen before.
             begun = replace(snapshot, last_turn=event.turn_id, goes_on_from=None)
             return replace(begun, running=running, next_turn=event.number + 1)
         case e.BlockAdded():
@@ -125,6 +126,7 @@ def _block_added(snapshot: Snapshot, event: e.BlockAdded, at_ms: int) -> Snapsho
         running,
         next_ordinal=event.ordinal + 1,
         first_text_ms=first,
+        # A block that was read back stands earlier in the turn, so its row is not the last one.
         last_uuid=(event.uuid if event.before is None else "") or running.last_uuid,
     )
     return replace(snapshot, running=moved, progress=followed_by(snapshot.progress, event.block, at_ms))
@@ -146,6 +148,7 @@ def _turn_ended(snapshot: Snapshot, event: e.TurnEnded) -> Snapshot:
         list_price_usd=snapshot.list_price_usd + event.list_price_usd,
         last_uuid=event.last_uuid or snapshot.last_uuid,
         context_window=event.context_window or snapshot.context_window,
+        # A turn can end while it waits: a command that nobody offers, a rewind that was refused.
         queue=_without(snapshot.queue, event.turn_id),
     )
     if snapshot.running is not None and snapshot.running.turn_id == event.turn_id:
@@ -160,6 +163,7 @@ def _outcome_noted(snapshot: Snapshot, event: e.TurnEnded) -> Snapshot:
     current = snapshot.current
     if current is None or current.turn_id != event.turn_id:
         return snapshot
+    # A cut prompt is sent again, and then needs the note of the move once more.
     if current.kind is TurnKind.PROMPT and event.status is not TurnStatus.CUT:
         snapshot = replace(snapshot, moved_from=())  # the prompt told Claude of it
     if event.status is TurnStatus.DONE and current.kind is not TurnKind.COMMAND:

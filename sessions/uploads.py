@@ -33,6 +33,7 @@ def make_uploads(uploads: Path) -> None:
 def remove_if_empty(uploads: Path) -> None:
     """Remove the directory, and the session's with it, if nothing is there."""
     with suppress(OSError):
+        # No look beforehand: `rmdir` refuses a directory that has anything in it.
         uploads.rmdir()
         uploads.parent.rmdir()
 

@@ -39,10 +39,12 @@ def check_work_directory(directory: Path, workspace_root: Path, private: Sequenc
     root = workspace_root.resolve()
     try:
         resolved = directory.resolve(strict=True)
+    # Before Python 3.13, links in a circle are a `RuntimeError`.
     except (OSError, RuntimeError):
         raise WorkDirectoryRefused(name, "it does not exist", is_gone=True) from None
     if not is_clean(str(resolved)):
         raise WorkDirectoryRefused(name, "its name is not UTF-8 text")
+    # With all links resolved: one below the root may lead anywhere.
     if not resolved.is_relative_to(root):
         raise WorkDirectoryRefused(name, "it lies outside the workspace")
     if resolved == root:

@@ -1,4 +1,4 @@
-"""The models that Claude lists, for the doubt in a name that is none of them.
+"""The models that Claude lists, and the doubt about a name that is not among them.
 
 Claude Code takes any name and fails with the next turn, so a misspelled one is worth a word. It is not refused:
 a company's own gateway has names of its own.
@@ -15,7 +15,7 @@ _SUFFIX = re.compile(r"\[\w+\]\Z")
 
 @dataclass(slots=True)
 class ListedModels:
-    """The names that the process listed which began last; empty before the first one."""
+    """The names that the newest process listed; empty before the first process."""
 
     listed: tuple[str, ...] = ()
 

@@ -1,4 +1,4 @@
-"""Pictures that tools return, kept for the faces: a browser's screenshot is nowhere else.
+"""Pictures that tools return, kept for the faces. A browser's screenshot, for example, is nowhere else.
 
 `DATA_DIR/run/<session>/returned/<name>`, readable for this user only. They go with the session. A block counts
 its pictures, and the name follows from the call and the number: nothing else is stored.

@@ -18,7 +18,7 @@ from workdirs.manifests import SetupPlan, setup_plan
 async def read_set_up(session: Session) -> tuple[SetupPlan, bool]:
     """Return what would set the branch up, and whether somebody agreed to exactly that in its project.
 
-    Raises `BranchRefused` if it is no branch, if the project is not trusted, or if nothing is to be installed.
+    Raises `BranchRefused` if it is no branch, if nobody trusts the project, or if nothing is to be installed.
     """
     branch = await branch_of(session)
     is_trusted = session.snapshot.trust is Trust.TRUSTED
@@ -29,7 +29,7 @@ async def read_set_up(session: Session) -> tuple[SetupPlan, bool]:
 
 
 async def agree_to_set_up(session: Session, digest: str, by: str) -> tuple[str, ...]:
-    """Keep that `by` agrees to what `digest` names, and return the commands to run.
+    """Store that `by` agrees to the plan that `digest` names, and return the commands to run.
 
     Without a digest somebody must have agreed before. Raises `SetUpNotAgreed`, `BranchRefused`.
     """

@@ -47,7 +47,7 @@ async def ask_aside(session: Session, purpose: Purpose, question: str, *, wakes:
 
 
 async def note_conflict(session: Session, question: str, turn_id: str) -> None:
-    """Keep that the turn `turn_id` was asked to resolve conflicts; a repeat of the request changes nothing."""
+    """Store that the turn `turn_id` was asked to resolve conflicts. A repeat of the request changes nothing."""
     now_ms, model = session.around.clock.now_ms(), session.snapshot.model
     asked = rows.AskedAside(Purpose.CONFLICT, question, model, turn_id)
     # The turn's id also names the row: its answer is the turn, which has a row of its own since it was queued.

@@ -39,7 +39,7 @@ def remove_if_empty(uploads: Path) -> None:
 
 
 def path_of(file: Attachment, uploads: Path, work_directory: Path) -> Path | None:
-    """Return where the file lies; None for a path that no upload has, for programs name attachments, too."""
+    """Return where the file lies; None if no upload can have its path: programs name attachments, too."""
     first, _, rest = file.path.partition("/")
     if first not in (DIRECTORY, IN_PROJECT) or not is_upload_name(rest):
         return None

@@ -63,6 +63,7 @@ async def _try(data: bytes) -> tuple[int, str]:
 def main(arguments: Sequence[str]) -> int:
     """Read the archive on standard input within the limit. If it is refused, print the reason."""
     size, limit = map(int, arguments)
+    # Since Linux 4.7 this limit covers private mappings, too, and so all that Python allocates.
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:
         read_archive(sys.stdin.buffer.read(size))

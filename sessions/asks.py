@@ -28,6 +28,7 @@ class PermissionBody(msgspec.Struct, frozen=True, tag="permission"):
 
     tool_name: str
     tool_use_id: str
+    # Kept as it came: the answer that allows a call gives the whole input back to the CLI.
     input: dict[str, Any]
     description: str = ""
     reason: str = ""

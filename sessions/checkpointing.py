@@ -231,6 +231,7 @@ class SessionCheckpoints:
     async def _try(self, session: CheckpointedSession, reason: Reason, turn_id: str) -> Checkpoint | None:
         """Take a checkpoint; log and tell trouble once, so that no turn fails by it."""
         known = self._of(session)
+        # A failed try counts as well: the next one of a long turn comes an interval later.
         known.last_s = self._monotonic()
         late_after_s = self._policy.wait_s if reason is Reason.BEFORE_PROMPT else None
         note = Note(session.id, turn_id, reason, late_after_s=late_after_s)

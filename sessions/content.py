@@ -129,6 +129,7 @@ def _permission(line: c.PermissionAsked, work_directory: str) -> PermissionBody:
         suggestions=tuple(
             Suggestion(dict(each.body), from_inside(_suggestion_words(each))) for each in line.suggestions
         ),
+        # If one of the paths lies outside, that one is what the person has to decide on.
         place=seen_from(work_directory, [*outside, *paths][0]) if paths else "",
         is_outside=bool(outside),
     )

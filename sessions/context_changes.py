@@ -41,6 +41,7 @@ async def changes_since_last_turn(session: SessionPort, turn_id: TurnId) -> tupl
     database = checkpoints.engine.db
     before = await rows.load_anchored(database, *last, Reason.TURN_END)
     now = await rows.load_anchored(database, session.id, turn_id, Reason.BEFORE_PROMPT)
+    # After a move the two are of different directories, and everything would count as changed.
     if before is None or now is None or before.directory != now.directory or before.tree == now.tree:
         return "", ""
     try:

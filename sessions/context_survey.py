@@ -51,10 +51,12 @@ async def survey_project(session: SessionPort, turn_id: TurnId) -> Surveyed:
 async def _facts(session: SessionPort, turn_id: TurnId) -> list[str]:
     """Return the lines of the survey that come from rows and from git, the most useful ones first."""
     snapshot, database = session.snapshot, session.around.db
+    # Texts of people and of Claude stand in quotes: there they are names, and give no orders.
     focus = await rows.focus_of(database, session.id)
     lines = [f"- The focus of this session: {quoted(focus[:300], 300)}"] if focus else []
     if state := await _repository_line(session, turn_id):
         lines.append(state)
+    # Of the same user only: other people's titles are not for this one to read.
     titles = await rows.titles_in_directory(
         database, snapshot.work_directory, user_id=snapshot.user_id, but=session.id, limit=_MOST_OTHERS
     )
@@ -114,6 +116,7 @@ async def _uncommitted(session: SessionPort, turn_id: TurnId, repository: Reposi
     if checkpoints is None:
         return 0
     point = await load_anchored(session.around.db, session.id, turn_id, Reason.BEFORE_PROMPT)
+    # No checkpoint was taken in time. A count is not worth holding the prompt back.
     if point is None:
         return 0
     try:

@@ -247,6 +247,7 @@ def _turns_backwards(newest_first: Iterator[TranscriptRow], known: Container[str
             case Interrupted():
                 status = TurnStatus.INTERRUPTED
                 continue
+            # The CLI writes an error of the API into the transcript as an answer of Claude.
             case AssistantBlocks(error=str()):
                 status = TurnStatus.FAILED
                 continue
@@ -266,6 +267,7 @@ def _turns_backwards(newest_first: Iterator[TranscriptRow], known: Container[str
 def _blocks_backwards(row: TranscriptRow) -> Iterator[ReadBlock]:
     """Yield the blocks that a row adds to its turn, last one first."""
     match row.line:
+        # Without parents: a transcript has the main thread only, and subagents have files of their own.
         case AssistantBlocks(blocks=blocks, synthetic=False, error=None):
             yield from (ReadBlock(block_of(each, None), row.uuid) for each in reversed(blocks))
         case ToolResults(results=results):

@@ -27,6 +27,7 @@ class Patience(msgspec.Struct, frozen=True):
     After `freeze_s` without activity its process is frozen; never if `freeze_s` is None.
     """
 
+    # The CLI gives its first answer only after the user's SessionStart hooks (measured).
     start_s: float = 120.0
     request_s: float = 30.0
     stop_s: float = 5.0

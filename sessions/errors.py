@@ -112,6 +112,7 @@ class AlreadyDecided(SessionError):
         self.by = by
 
 
+# A kind of `AlreadyDecided`: after a click on an old card, people read the same sentence.
 class AskNotFound(AlreadyDecided):
     """The session has no ask of this id."""
 

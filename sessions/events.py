@@ -52,6 +52,7 @@ from sessions.turn_events import TurnStarted as TurnStarted
 from sessions.turn_events import TurnWithdrawn as TurnWithdrawn
 
 
+# A test holds names and types of these fields to those of the snapshot.
 class SetsFields(msgspec.Struct, frozen=True):
     """An event whose fields are fields of the snapshot: `apply` sets them, and needs no case for the event."""
 
@@ -316,6 +317,7 @@ class ContextMeasured(msgspec.Struct, frozen=True, tag="context_measured"):
     window_tokens: int
 
 
+# Stored for ever under their tags: no tag or field is renamed, and a new field has a default for older rows.
 Event = (
     ProcessEvent
     | TurnEvent

@@ -123,6 +123,7 @@ class Watched(msgspec.Struct, frozen=True):
     def _said(self, line: c.AssistantBlocks) -> "Watched":
         texts = [block.text for block in line.blocks if isinstance(block, c.TextBlock)]
         calls = {block.tool_use_id for block in line.blocks if isinstance(block, c.ToolUseBlock)}
+        # One such line a block, printed before its stop (measured): it completes the oldest open block.
         streams = line.message_id == self.message_id and self.open_blocks
         watched = self if streams else self.with_evidence("the beginning of a message was not seen")
         return replace(

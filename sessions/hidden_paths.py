@@ -13,6 +13,7 @@ from pathlib import Path
 
 from sessions.model import ToolCall, ToolOutput
 
+# The output is foreign text of any size: a look at it must stay cheap.
 _MOST_BYTES = 20_000
 _MOST_LINES = 400
 _LONGEST = 500

@@ -61,6 +61,7 @@ class LoadedSessions:
         Damaged sessions are left out and logged. Sessions that no longer exist are left out, too.
         """
         async with self._loading:
+            # A caller may hold one that left the cache: a second object would not know its changes.
             unknown = [each for each in session_ids if each not in self._alive]
             for snapshot in await rows.load_snapshots(self._db, unknown):
                 self.keep(self._make(snapshot))

@@ -111,6 +111,7 @@ async def merge(session: Session, strategy: Strategy, digest: str, *, by: str, m
     # Preview, row and ref under one lock: no restore or other merge changes the target in between.
     async with checkpoints.engine.locked(parent.directory):
         seen = await _in_thread(_preview, bench, strategy)
+        # Looked at once more, under the lock: a person decided on an earlier look.
         if seen.digest != digest:
             raise MergeOutdated
         if seen.conflicts or seen.conflicted or seen.blocked:
@@ -177,6 +178,7 @@ async def undo(session: Session) -> Merged:
         if blocked:
             raise BranchRefused(f"{len(blocked)} files of it have changes that no commit has")
         now_ms = session.around.clock.now_ms()
+        # Before the ref moves: the next start finishes an undo that was cut.
         await database.write([rows.set_merge_status(row.id, MergeStatus.UNDOING, now_ms)])
         left = await _undo(database, room, back, row, now_ms)
     return Merged(row.target, 0, tuple(left))
@@ -201,6 +203,7 @@ async def refuse_if_unmerged(session: Session) -> None:
     try:
         commits, has_changes = await _in_thread(_unmerged, bench)
     except BranchRefused as error:
+        # Not known counts as unmerged: then a person decides.
         raise BranchUnmerged("it cannot be found out whether all of the branch is merged") from error
     what = [f"{commits} commit{'' if commits == 1 else 's'} that no other branch has"] if commits else []
     what += ["changes that no commit has"] if has_changes else []
@@ -341,6 +344,7 @@ async def _land(
     try:
         await _in_thread(move_ref, room, landing)
     except (MergeOutdated, BranchRefused):
+        # The ref has not moved, so nothing landed.
         await db.write([_status(row, MergeStatus.FAILED, now_ms)])
         raise
     left = await _in_thread(bring_along, room, landing, row.id)

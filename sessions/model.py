@@ -47,6 +47,7 @@ _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12
 
 def is_session_id(text: str) -> bool:
     """Whether `text` has the form of a session id (a lower-case UUID), so that it may name a directory."""
+    # The last gate before an id becomes a part of a path: `..`, `/` and NUL cannot pass.
     return _UUID.fullmatch(text) is not None
 
 
@@ -306,6 +307,7 @@ class Text(msgspec.Struct, frozen=True, tag="text"):
     """Text that Claude writes."""
 
     text: str
+    # The call that began the subagent which wrote the block; None in the main thread.
     parent: str | None = None
 
 

@@ -187,6 +187,7 @@ async def drop_own_copy(around: Dependencies, branch: StoredBranch) -> None:
     """Remove a directory whose session was not stored, and its row."""
     try:
         await asyncio.to_thread(remove_branch_directory, Path(branch.parent_directory), Path(branch.directory))
+        # The row last: if the removal fails, the next start finds the directory by it.
         await around.db.write([rows.delete_branch(branch.session_id)])
     except (WorkdirError, OSError):
         log.warning("branch not cleared", extra={"session": branch.session_id})

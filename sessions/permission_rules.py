@@ -95,6 +95,7 @@ def rule_words(rule: Rule, work_directory: str) -> str:
     if not content:
         return f"use {tool}, whatever for"
     plain = content.replace("\\(", "(").replace("\\)", ")").replace("\\\\", "\\")
+    # The CLI spells an absolute path in a rule with two slashes.
     if plain.startswith("//"):
         plain = seen_from(work_directory, plain[1:])
     return f"{tool}: {plain}"

@@ -19,6 +19,7 @@ _LEAST_BASIS = 2
 
 def progress_of(block: Block) -> Progress | None:
     """Return the state of the list that `block` writes; None if it writes no list."""
+    # Subagents keep lists of their own, which say nothing of the session's work as a whole.
     if not isinstance(block, ToolCall) or block.name != _TOOL or block.parent is not None:
         return None
     todos = block.input.get("todos")

@@ -26,6 +26,7 @@ async def until_stored(step: Callable[[], Awaitable[T]]) -> T:
         except (ConstraintViolated, StatementRefused):
             raise
         except StorageError:
+            # A full disk or a lock of another program passes. To give up here would lose what was read.
             log.exception("cannot store; trying again")
             await asyncio.sleep(_PAUSE_S)
 

@@ -131,6 +131,7 @@ class SessionMaker:
         turn = await rows.find_branch_turn(self._around.db, parent.id, turn_id)
         if turn.status not in ENDED:
             raise IllegalMove("Branching from this turn", "not that far")
+        # Before anything is made: a turn without a record is refused, and leaves nothing.
         begin = await find_branch_begin(self._around, parent, turn)
         async with self._making(wish) as session:
             copies = own_copy and self._around.checkpoints is not None

@@ -36,6 +36,7 @@ async def ask_aside(session: Session, purpose: Purpose, question: str, *, wakes:
     if not session.snapshot.is_idle:
         return ""
     request_id, clock, database = _ids.make(), session.around.clock, session.around.db
+    # Before the request, which costs money: a start tells of one that was cut.
     await database.write([rows.request_asked(request_id, session.id, asked, clock.now_ms())])
     try:
         answer = (await run.control.ask_beside(question, timeout_s=_ANSWER_S)).strip()

@@ -28,6 +28,7 @@ from sessions.model import (
 from sessions.run_shown import RunShown
 from sessions.troubles import Failure, Limit, LimitShare
 
+# Also STOPPING: until its end is recorded, the process takes memory and owns the conversation.
 HOLDS_SLOT = frozenset({Lifecycle.STARTING, Lifecycle.LIVE, Lifecycle.STOPPING})
 
 
@@ -90,6 +91,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     """
 
     id: SessionId
+    # Each field has a default, so that rows of older versions decode.
     user_id: str = ""
     channel_id: str = ""
     key: str = ""

@@ -169,7 +169,9 @@ class StoredHost(msgspec.Struct, frozen=True):
     number: int
     ref: HostRef | None
     status: HostStatus
+    # Every line before this offset of the output log is in the rows.
     applied: int
+    # The message that streamed then begins here: it is read again, so that its growing text can go on.
     replay_from: int
 
 

@@ -149,6 +149,7 @@ def _copy_beside(source: Path, target: Path) -> None:
             there = FilePath(os.fsencode(f"{source.stem}/{name}"))
             copy = FilePath(os.fsencode(f"{target.stem}/{name}"))
             found, known = read.stat(there), written.stat(copy)
+            # These files are written once, or only grow: one of the same size is the same.
             if found is None or (known is not None and known.st_size == found.st_size):
                 continue
             with os.fdopen(read.open_file(there), "rb") as reader:

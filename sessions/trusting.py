@@ -30,6 +30,7 @@ class ProjectTrust:
 async def look(session: SessionPort) -> ProjectTrust:
     """Read the session's project from the disk, and return it with the trust that holds now."""
     around, directory = session.around, session.snapshot.work_directory
+    # From the disk each time: Claude or anybody else may have changed the project since the last process.
     offer = await asyncio.to_thread(read_offer, Path(directory))
     stored = await rows.load_trust(around.db, directory)
     return ProjectTrust(offer, stored, trust_now(around.trust.who, stored, offer))

@@ -83,6 +83,7 @@ def _without(queue: tuple[QueuedTurn, ...], turn_id: TurnId) -> tuple[QueuedTurn
 
 def _sent(snapshot: Snapshot, event: e.TurnSent, at_ms: int) -> Snapshot:
     """Move a turn out of the queue, or, after a cut, note that a new host gets it once more."""
+    # A turn that was cut keeps its place here, not in the queue: the next process gets it before all others.
     for again in (snapshot.running, snapshot.sent):
         if again is not None and again.turn_id == event.turn_id:
             return replace(snapshot, sent=replace(again, host=event.host, taken_up=True), running=None)

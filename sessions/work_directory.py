@@ -49,6 +49,7 @@ def check_work_directory(directory: Path, workspace_root: Path, private: Sequenc
         raise WorkDirectoryRefused(name, "it lies outside the workspace")
     if resolved == root:
         raise WorkDirectoryRefused(name, "it is the workspace itself; name a directory in it")
+    # A session there would see the files of all branches of a project.
     if resolved == root / BRANCHES or resolved.parent == root / BRANCHES:
         raise WorkDirectoryRefused(name, "it holds the directories of branches")
     if any(place.resolve().is_relative_to(resolved) for place in private):

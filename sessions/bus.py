@@ -90,6 +90,7 @@ class Bus:
     def __init__(self, db: Database, partials: PartialReader) -> None:
         self._db = db
         self._partials = partials
+        # By session: to publish wakes nobody who follows another one.
         self._of_one: dict[SessionId, set[Subscription]] = {}
         self._of_all: set[Subscription] = set()
         # Positions count the events of all sessions since this start. One of an earlier start is meaningless.

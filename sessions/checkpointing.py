@@ -113,6 +113,7 @@ class SessionCheckpoints:
 
     async def recover(self) -> list[Restored]:
         """Finish what the end of the last process cut; return the restores that were finished."""
+        # What the last process had begun will never be whole.
         await self._db.write([rows.fail_cut_checkpoints()])
         return await self.restores.finish_cut() if await rows.load_cut_restores(self._db) else []
 

@@ -41,6 +41,7 @@ async def make_context(session: SessionPort, turn: QueuedTurn) -> Made:
         text, shown = await changes_since_last_turn(session, turn.turn_id)
         changes = StoredContext(turn.turn_id, ContextKind.CHANGES, text, shown, now_ms)
         return Made(changes if text else None)
+    # Here only the first prompt of a conversation is left.
     if not session.around.surveys:
         return Made()
     from sessions.context_survey import survey_project

@@ -92,6 +92,7 @@ class InputLedger:
         """Note that the rows of `reserved` are stored."""
         if reserved:
             self._open.extend(reserved)
+            # Not before: a line that the CLI gets without a row would be unknown after a crash.
             self._unsent.extend(reserved)
             self.next_number = reserved[-1].number + 1
             self.end = reserved[-1].line.end
@@ -102,6 +103,7 @@ class InputLedger:
 
     def sent(self) -> None:
         """Note that the first unsent line is in the log."""
+        # Only after `Host.send`: a line that failed is sent again, which appends what is missing of it.
         self._unsent.pop(0)
 
     @property

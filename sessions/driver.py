@@ -91,6 +91,7 @@ class Driver(Protocol):
         """
         ...
 
+    # No strange line may stop the reading of a log: whatever the CLI prints becomes some value.
     def parse(self, lines: Sequence[bytes]) -> Sequence[tuple[CliLine, int]]:
         """Return the meanings of printed lines, each with the number of lines that it is made of. Never raises.
 
@@ -98,6 +99,8 @@ class Driver(Protocol):
         """
         ...
 
+    # Without care in the driver, `@path` in a prompt makes the CLI read that file without asking, and `/name`
+    # runs a command (measured).
     def prompt(
         self, prompt_uuid: str, text: str, kind: TurnKind, images: Sequence[ImageFile], note: str = ""
     ) -> bytes:
@@ -126,6 +129,7 @@ class Driver(Protocol):
         """Return the line that interrupts the running turn; the process stays."""
         ...
 
+    # The CLI takes any name, and fails with the next turn (measured).
     def set_model(self, request_id: str, model: str) -> bytes:
         """Return the line that switches the model from the next turn on. The answer has its full name."""
         ...
@@ -154,6 +158,7 @@ class Driver(Protocol):
         """Return the line that asks beside the conversation, which stays as it is."""
         ...
 
+    # The CLI refuses a `newest_uuid` that is not its newest prompt (measured): nothing unseen is cut off.
     def rewind_conversation(self, request_id: str, prompt_uuid: str, newest_uuid: str) -> bytes:
         """Return the line that rewinds to before the prompt. `newest_uuid`: the last prompt sent to the CLI."""
         ...

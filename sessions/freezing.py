@@ -65,6 +65,7 @@ class Freezing:
         """Freeze the host if it is still due. Also after a failure, the next try comes in the next silence."""
         # Before the wait: output that comes meanwhile begins a silence that has its own try.
         read_to = self._host.log_bytes
+        # `_is_due` is asked last of all, when nothing else can come before the stop.
         await self._host.host.freeze(self._is_due)
         self._tried_at = read_to
 

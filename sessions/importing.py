@@ -114,6 +114,7 @@ async def read_what_was_said_elsewhere(session: SessionPort) -> int:
             await rows.load_turn_uuids(session.around.db, session.id),
         )
         for turn in turns:
+            # Made from Claude's row: the same turn has the same id, however often it is read.
             turn_id = TurnId(str(uuid.uuid5(uuid.UUID(session.id), f"elsewhere {turn.uuid}")))
             number = draft.snapshot.next_turn
             draft.add(

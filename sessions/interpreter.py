@@ -141,6 +141,7 @@ def _initialized(snapshot: Snapshot, line: c.Initialized) -> Iterator[e.Event]:
     if line.model and line.model != snapshot.model:
         yield e.ModelChanged(line.model)
     yield from _mode_changed(snapshot, line.permission_mode)
+    # `none` also stands for the tokens of gateways and clouds, which have prices of their own.
     payer = Payer.LOGIN if line.api_key_source == "none" else Payer.KEY
     if line.api_key_source and payer is not snapshot.payer:
         yield e.PayerChanged(payer)
@@ -365,6 +366,7 @@ def _outcome(snapshot: Snapshot, turn: RunningTurn, line: c.TurnResult) -> tuple
 
 def open_ask(snapshot: Snapshot, line: c.AskLine, moment: Moment) -> Iterator[e.Event]:
     """Yield the opening of an ask. Nothing if it is open already: the CLI repeats them when we re-attach."""
+    # Made from the CLI's name for it: read again after a crash, it is the same ask.
     ask_id = AskId(str(uuid.uuid5(uuid.UUID(snapshot.id), f"ask {moment.host} {line.request_id}")))
     if any(ask.id == ask_id for ask in snapshot.asks):
         return

@@ -207,6 +207,7 @@ class Leaving:
         driver = self._session.around.driver
         async with self._session.change() as draft:
             if not if_still(draft.snapshot):
+                # An exception drops the draft: nothing of the request is stored.
                 raise _Stays
             record_departure(draft, departure)
             if departure.keeps_turn:

@@ -166,6 +166,7 @@ class SessionManager:
             await self._finish_cut_work(self.checkpoints)
             self._intervals = asyncio.create_task(self.checkpoints.run(self.loaded), name="checkpoints")
         if self._around.commands is not None:
+            # A killed keeper leaves its command running, and nobody else looks for it.
             await self._around.commands.sweep()
         await self.restore_sessions()
 

@@ -134,6 +134,7 @@ async def merge(session: Session, strategy: Strategy, digest: str, *, by: str, m
             status=MergeStatus.LANDING,
             began_ms=session.around.clock.now_ms(),
         )
+        # Before the ref moves: the next start finishes a merge that was cut, or notes that it never was.
         await database.write([rows.insert_merge(row)])
         crash_point("merge.row_stored")
         left = await _land(database, bench.room(lands=True), landing, row, session.around.clock.now_ms())

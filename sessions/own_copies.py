@@ -127,6 +127,7 @@ async def make_own_copy(parent: CopySource, session_id: SessionId, title: str) -
                 made_ms=parent.around.clock.now_ms(),
             )
             branch = await asyncio.to_thread(_placed, parent.around.workspace_root, place, branch)
+            # Before the directory: if this is cut, the next start finds it by the row and removes it.
             await parent.around.db.write([rows.insert_branch(branch)])
             crash_point("branch.row_stored")
             made, point = await _filled(parent, checkpoints, place, branch, title)

@@ -184,6 +184,7 @@ class ProcessKeeper:
             if self._starts_too_often(session.id):
                 await self._give_up_starting(session)
             else:
+                # Its place stays granted meanwhile: another session would meet the same shortage.
                 await self._wait_for_memory(session)
                 # A requested end is no crash: to be parked and woken often is no crash loop.
                 if await launch_and_stay(session):

@@ -66,6 +66,7 @@ class ProcessLink:
             self._run = run
             raise
         if run is not None:
+            # Only after the commit: callers that waited find the end in the state.
             run.close()
 
     async def leave(self, departure: Departure) -> None:
@@ -86,6 +87,7 @@ class ProcessLink:
             await run.leaving.leave(departure)
             return
         await self._session.until(lambda snapshot: snapshot.lifecycle is not Lifecycle.STOPPING)
+        # It was being parked, and is parked now: the end is one more change, without a process.
         if departure.ends and self._session.snapshot.lifecycle is not Lifecycle.ENDED:
             await self.leave(departure)
 

@@ -191,6 +191,7 @@ class PromptQueue:
             turns = [await load_turn(self._db, each.turn_id) for each in queue if each.turn_id in turn_ids]
             joined = _joined(turns, front=bool(queue) and queue[0].turn_id in turn_ids)
             for turn in turns:
+                # All in one change: after a kill, no text is lost or sent twice.
                 draft.add(e.TurnWithdrawn(turn.id, sender.author_id))
             # A new turn: a later edit of one of the messages then meets a withdrawn turn and changes nothing.
             turn_id = TurnId(str(uuid.uuid5(PROMPT_NAMESPACE, f"turn {sender.origin}")))

@@ -38,6 +38,7 @@ async def recover(db: Database, backend: Backend, keeper: ProcessKeeper, session
     held = [each for each in lost if each.snapshot.holds_slot]
     waiting = [each for each in lost if not each.snapshot.holds_slot]
     places = [(each.id, each.snapshot.host) for each in held]
+    # One query for all sessions, not one for each: a start may find a thousand hosts.
     hosts, inputs = await rows.load_hosts(db, places), await rows.load_inputs(db, places)
     restoring: list[asyncio.Task[None]] = []
     for session, place in zip(held, places, strict=True):
@@ -86,6 +87,7 @@ async def _restore(
         async with session.change() as draft:
             draft.extra.append(rows.host_launched(session.id, stored.number, stored.ref))
     run = HostRun(session, host, stored, inputs)
+    # Before its task begins: a request to park the session must find the process.
     session.process.join(run)
     keeper.rejoin(session, run)
 

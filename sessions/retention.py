@@ -115,6 +115,7 @@ class Retention:
         archived = await self.remove(await self._to_archive(), archive=True)
         deleted = await self.remove(await self._to_delete(), archive=False)
         async with self._applying:
+            # Under the lock: a purge may be removing the same directories.
             await self._sweep()
             for session_id in await stored.sessions_with_ended_hosts(self._db):
                 await self._remove_hosts(session_id)

@@ -95,6 +95,8 @@ class ToolCalls:
         async with self._session.change() as draft:
             # The CLI may have cancelled the call meanwhile, or its process may have ended.
             if call.at in {each.at for each in await self._load()}:
+                # In one transaction: killed before it, the call is carried out again under its old origin;
+                # after it, the answer is a row.
                 draft.extra.append(rows.delete_tool_call(self._session.id, self._host, call.at))
                 line = self._session.around.driver.answer_tool(called.request_id, called.rpc_id, reply)
                 draft.send(called.request_id, line)
@@ -110,6 +112,7 @@ class ToolCalls:
             use = ToolUse(self._session.id, owner, origin, called.name, called.arguments)
             reply = await toolbox.use(use)
         except StorageError:
+            # `until_stored` hands the call over again. If its act was stored already, the origin tells.
             raise
         except Exception:
             log.exception("tool broke", extra={"session": self._session.id, "tool": called.name[:60]})

@@ -142,6 +142,7 @@ class TurnEnded(msgspec.Struct, frozen=True, tag="turn_ended"):
     status: TurnStatus
     reason: str = ""
     cost_usd: float = 0.0
+    # The CLI's running total after this turn: the next turn's cost is what it grows by.
     process_cost_usd: float = 0.0
     usage: TokenUsage = TokenUsage()
     duration_ms: int = 0

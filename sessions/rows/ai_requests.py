@@ -21,6 +21,8 @@ def request_asked(request_id: str, session_id: SessionId, asked: AskedAside, now
     """Store a request that is about to be made."""
     return Statement(
         "INSERT INTO ai_requests (id, session_id, purpose, status, model, question, turn_id, asked_ms)"
+        # Stored before the request is made: each costs money, and `fail_cut_requests` closes those that a kill
+        # cut.
         " VALUES (?, ?, ?, 'asked', ?, ?, ?, ?)",
         (
             request_id,
@@ -40,6 +42,7 @@ def request_became_turn(request_id: str, session_id: SessionId, asked: AskedAsid
         "INSERT INTO ai_requests"
         " (id, session_id, purpose, status, model, question, turn_id, asked_ms, ended_ms)"
         " VALUES (?, ?, ?, 'answered', ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        # Repeated after a crash, the same request names the same turn: the first row stays.
         (request_id, session_id, asked.purpose, asked.model, asked.question, asked.turn_id, now_ms, now_ms),
     )
 
@@ -62,6 +65,7 @@ def request_failed(request_id: str, trouble: str, now_ms: int) -> Statement:
 
 async def load_answer(db: Database, session_id: SessionId, asked: AskedAside) -> str:
     """Return the last answer to the same question after the same turn; empty if there is none."""
+    # The conversation has not gone on since that turn, so a second request would only cost again.
     found = await db.read_one(
         "SELECT answer FROM ai_requests WHERE session_id = ? AND purpose = ? AND question = ? AND turn_id = ?"
         " AND status = 'answered' AND answer <> '' ORDER BY id DESC LIMIT 1",

@@ -37,6 +37,8 @@ def insert_branch(branch: StoredBranch) -> Statement:
 def branch_made(branch: StoredBranch) -> Statement:
     """Store that the directory is there, with its refs and the checkpoint that it began with."""
     return Statement(
+        # The row itself was stored before the directory and the refs: a start finishes what a kill left at
+        # `making`.
         "UPDATE branches SET status = 'made', git_branch = ?, target = ?, checkpoint = ? WHERE session_id = ?",
         (branch.git_branch, branch.target, branch.checkpoint, branch.session_id),
     )
@@ -75,6 +77,7 @@ async def load_branches(db: Database, parent_id: SessionId, *, limit: int = 50) 
 
 async def load_cut_branches(db: Database) -> list[StoredBranch]:
     """Return the branches whose making or removal was cut."""
+    # At a start nobody else works on branches, so each of these is left from a killed process.
     found = await db.read(f"SELECT {_BRANCH} FROM branches WHERE status IN ('making', 'removing')")  # noqa: S608
     return [_branch(row) for row in found]
 
@@ -82,6 +85,7 @@ async def load_cut_branches(db: Database) -> list[StoredBranch]:
 def insert_merge(merge: StoredMerge) -> Statement:
     """Insert a merge that is about to land."""
     return Statement(
+        # Stored before git moves the target: the old and the new commit tell a start on which side a kill fell.
         f"INSERT INTO merges ({_MERGE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 (constants)
         (
             merge.id,

@@ -9,6 +9,8 @@ def insert_context(context: StoredContext) -> Statement:
     """Insert the context of a turn. A repeat changes nothing."""
     return Statement(
         "INSERT INTO contexts (turn_id, kind, text, shown, made_ms) VALUES (?, ?, ?, ?, ?)"
+        # A prompt that goes to another process, or is answered again, must carry the text that people saw
+        # first.
         " ON CONFLICT DO NOTHING",
         (context.turn_id, context.kind, context.text, context.shown, context.made_ms),
     )
@@ -65,6 +67,7 @@ async def count_in_directory(db: Database, work_directory: str, *, but: SessionI
     Their directory is this one, or one above or below it.
     """
     row = await db.read_one(
+        # `substr`, not LIKE: a directory's name may hold `%` and `_`.
         "SELECT count(*) FROM sessions WHERE status <> 'ended' AND id <> ? AND work_directory <> ''"
         " AND (work_directory = ? OR substr(?, 1, length(work_directory) + 1) = work_directory || '/'"
         " OR substr(work_directory, 1, length(?) + 1) = ? || '/')",
@@ -98,6 +101,7 @@ async def load_last_context(db: Database, session_id: SessionId) -> StoredContex
 async def branch_origin(db: Database, session_id: SessionId) -> tuple[SessionId, TurnId] | None:
     """Return the session and the turn that a branch goes on from; None if the session is no branch."""
     row = await db.read_one(
+        # From the event, not from `branches`: a branch without files of its own has no row there.
         "SELECT body ->> 'parent', body ->> 'parent_turn' FROM events"
         " WHERE session_id = ? AND kind = 'branched' ORDER BY number LIMIT 1",
         (session_id,),
@@ -107,6 +111,7 @@ async def branch_origin(db: Database, session_id: SessionId) -> tuple[SessionId,
 
 async def title_of(db: Database, session_id: SessionId, *, user_id: str) -> str:
     """Return the title of a session of this user; empty if it is somebody else's."""
+    # The title is put into a prompt: nobody may read another person's by it.
     row = await db.read_one("SELECT title FROM sessions WHERE id = ? AND user_id = ?", (session_id, user_id))
     return "" if row is None else str(row[0])
 

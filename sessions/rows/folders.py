@@ -39,6 +39,8 @@ def insert_folder(folder: StoredFolder) -> Statement:
     """
     slug = slug_of(folder.focus)
     return Statement(
+        # One statement reads the highest number and uses it: all writes go through one connection, one after
+        # the other.
         f"INSERT INTO session_folders ({_FOLDER})"  # noqa: S608 (constants)
         " SELECT id, project, directory, day, next, printf('%s-session-%03d-%s', day, next, slug), focus, '',"
         " 'active', '', began FROM (SELECT given.*, (SELECT coalesce(max(number), 0) + 1 FROM session_folders"
@@ -108,6 +110,7 @@ async def load_folders(
 async def load_taken_names(db: Database, directory: str, beginning: str) -> set[str]:
     """Return the readable ids of a project that begin so."""
     found = await db.read(
+        # `substr`, not LIKE: `_` in a name is no wildcard.
         "SELECT name FROM session_folders WHERE directory = ? AND substr(name, 1, ?) = ?",
         (directory, len(beginning), beginning),
     )
@@ -219,6 +222,7 @@ def store_artifacts(
         if each is not None
     ]
     statements: list[AnyStatement] = [
+        # In one transaction with the artifacts: a checkpoint is counted once, whatever a kill cuts.
         Statement("UPDATE session_folders SET tracked_through = ? WHERE session_id = ?", (through, session_id))
     ]
     if gone:
@@ -266,6 +270,8 @@ def store_draft(session_id: SessionId, status: EndStatus, draft: str, by: str, n
         "INSERT INTO session_ends (session_id, status, draft, drafted_by, drafted_ms) VALUES (?, ?, ?, ?, ?)"
         " ON CONFLICT DO UPDATE SET status = excluded.status, draft = excluded.draft,"
         " drafted_by = excluded.drafted_by, drafted_ms = excluded.drafted_ms"
+        # An end that has begun is carried out to its finish, also by the next process: no late draft may undo
+        # it.
         " WHERE session_ends.status IN ('drafted', 'proposed')",
         (session_id, status, draft, by, now_ms),
     )
@@ -303,6 +309,7 @@ def reopen(session_id: SessionId) -> Sequence[Statement]:
     """Store that an ended session goes on: its folder is active again, its summary stays as a draft."""
     return (
         Statement(
+            # Only a finished end: one that is still being carried out goes on first.
             "UPDATE session_ends SET status = 'drafted', draft = summary, ended_ms = NULL"
             " WHERE session_id = ? AND status = 'ended'",
             (session_id,),

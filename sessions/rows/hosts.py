@@ -16,6 +16,8 @@ Place = tuple[SessionId, int]
 async def load_hosts(db: Database, places: Sequence[Place]) -> dict[Place, StoredHost]:
     """Return the rows of hosts, ended ones included. The `ref` is None until the launch is stored."""
     rows = await db.read(
+        # One query for all sessions of a start, as JSON: a list of a thousand values would need as many
+        # placeholders.
         "SELECT session_id, number, backend, address, status, applied, replay_from FROM json_each(?) AS place"
         " JOIN hosts ON session_id = place.value ->> 0 AND number = place.value ->> 1",
         (json.dumps(places),),
@@ -25,6 +27,8 @@ async def load_hosts(db: Database, places: Sequence[Place]) -> dict[Place, Store
 
 def _host(row: Sequence[Any]) -> StoredHost:
     number, backend, address, status, applied, replay_from = row
+    # Without an address, the bridge ended between the host's row and its launch, or before the launch was
+    # stored.
     ref = HostRef(backend, address) if address else None
     return StoredHost(number, ref, HostStatus(status), applied, replay_from)
 
@@ -56,6 +60,7 @@ async def load_inputs(db: Database, places: Sequence[Place]) -> dict[Place, list
     rows = await db.read(
         "SELECT session_id, host, inputs.number, start, line, token, acknowledged FROM json_each(?) AS place"
         " JOIN inputs ON session_id = place.value ->> 0 AND host = place.value ->> 1"
+        # The last input tells where the next line starts, even if the CLI has acknowledged all.
         " WHERE NOT acknowledged OR inputs.number ="
         " (SELECT max(number) FROM inputs WHERE session_id = place.value ->> 0 AND host = place.value ->> 1)"
         " ORDER BY session_id, host, inputs.number",

@@ -9,6 +9,7 @@ from sessions import events as e
 from sessions.model import Lifecycle
 from sessions.state import Snapshot
 
+# Exactly as those versions stored them: these words must never be changed.
 _CLEARED = "cleared"
 _ARCHIVED = "archived: nobody used it for long"
 _HANDED_OVER = "handed over to a terminal"

@@ -44,6 +44,7 @@ def insert_session_rules(
     return [
         Statement(
             "INSERT INTO permission_rules (scope, session_id, work_directory, kind, value, given_by, given_ms)"
+            # The first giver stays: a later yes to the same rule does not change who answers for it.
             " VALUES ('session', ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
             (session_id, work_directory, rule.kind, rule.value, by, at_ms),
         )
@@ -67,6 +68,7 @@ def copy_session_rules(parent: SessionId, child: SessionId) -> Statement:
     """Copy the rules of a session to its branch."""
     return Statement(
         "INSERT INTO permission_rules (scope, session_id, work_directory, kind, value, given_by, given_ms)"
+        # Under the parent's giver: the person who branches has given nothing by it.
         " SELECT scope, ?, work_directory, kind, value, given_by, given_ms FROM permission_rules"
         " WHERE scope = 'session' AND session_id = ? ORDER BY id",
         (child, parent),

@@ -50,6 +50,7 @@ def update_session(snapshot: Snapshot, stored: Snapshot | None = None) -> Statem
     changed = {
         name: value for name, value in _columns(snapshot).items() if name not in known or known[name] != value
     }
+    # `data` changes with nearly every event and is in no index.
     assignments = ["data = ?", *(_ASSIGNMENTS.get(name, f"{name} = ?") for name in changed)]
     return Statement(
         f"UPDATE sessions SET {', '.join(assignments)} WHERE id = ?",  # noqa: S608 (our names)
@@ -88,6 +89,7 @@ def _listed_ms(snapshot: Snapshot) -> int:
 def insert_event(session_id: SessionId, number: int, at_ms: int, event: e.Event) -> Statement:
     """Insert the event's own row. A block's content goes into its `blocks` row only."""
     if isinstance(event, e.BlockAdded):
+        # Blocks are most of the bytes: stored in both places, they would double the database.
         event = replace(event, block=_STORED_ELSEWHERE)
     return Statement(
         "INSERT INTO events (session_id, number, at_ms, kind, body) VALUES (?, ?, ?, ?, ?)",
@@ -103,6 +105,7 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
         case e.AskDecided():
             yield Statement(
                 "UPDATE asks SET status = 'decided', decision = ?, decided_by = ?, decided_through = ?,"
+                # Only an open ask: the first decision stays, whatever comes late or twice.
                 " decided_face = ?, closed_ms = ? WHERE id = ? AND status = 'open'",
                 (as_json(event.decision), event.by, event.through, event.face, at_ms, event.ask_id),
             )
@@ -121,6 +124,7 @@ def project_event(session_id: SessionId, event: e.Event, at_ms: int) -> Iterator
                 " WHERE session_id = ? AND number = ?",
                 (event.code, event.reason, at_ms, session_id, event.number),
             )
+            # In the transaction of the end: a call whose process is gone must not be answered by a later one.
             yield delete_tool_calls(session_id, event.number)
         case _:
             if isinstance(event, TurnEvent):
@@ -158,6 +162,7 @@ def _project_turn(session_id: SessionId, event: TurnEvent, at_ms: int) -> Iterat
             )
         case e.TurnSent():
             yield Statement(
+                # A turn that is sent again keeps its first start and, if no new one comes, its context.
                 "UPDATE turns SET status = 'sent', started_ms = coalesce(started_ms, ?),"
                 " conversation_id = (SELECT conversation_id FROM sessions WHERE id = ?),"
                 " context = CASE ? WHEN '' THEN context ELSE ? END WHERE id = ?",
@@ -165,6 +170,7 @@ def _project_turn(session_id: SessionId, event: TurnEvent, at_ms: int) -> Iterat
             )
         case e.TurnStarted() | e.TurnContinued():
             yield Statement(
+                # A turn that a kill cut may have an end already: it runs again, under the same row.
                 "UPDATE turns SET status = 'running', ended_ms = NULL, reason = '' WHERE id = ?",
                 (event.turn_id,),
             )
@@ -221,6 +227,7 @@ def _insert_turn_elsewhere(session_id: SessionId, event: e.TurnElsewhere, at_ms:
 
 def _end_turn(event: e.TurnEnded, at_ms: int) -> Statement:
     return Statement(
+        # Sums: a cut turn that runs again ends a second time.
         "UPDATE turns SET status = ?, reason = ?, cost_usd = cost_usd + ?, input_tokens = input_tokens + ?,"
         " output_tokens = output_tokens + ?, cache_read_tokens = cache_read_tokens + ?,"
         " cache_write_tokens = cache_write_tokens + ?, duration_ms = ?, first_text_ms = ?, last_uuid = ?,"

@@ -34,6 +34,7 @@ from storage import Database, StatementRefused
 
 log = logging.getLogger(__name__)
 
+# Made once: building a decoder of a large union takes far longer than one use.
 _events = msgspec.json.Decoder(e.Event)
 _blocks = msgspec.json.Decoder(Block)
 _snapshots = msgspec.json.Decoder(Snapshot)
@@ -123,6 +124,7 @@ async def load_snapshots(db: Database, session_ids: Sequence[SessionId]) -> list
     )
     found = []
     for row in rows:
+        # One damaged row must not keep all other sessions from a list or a start.
         with suppress(msgspec.MsgspecError):
             found.append(modern_snapshot(_snapshots.decode(str(row[0]))))
     return found
@@ -150,6 +152,7 @@ async def find_by_key(db: Database, key: str) -> SessionId | None:
 async def sessions_to_recover(db: Database) -> list[SessionId]:
     """Return the sessions that had or awaited a process when the last owner stopped, oldest activity first."""
     rows = await db.read(
+        # By turns, too: a session may be parked, and a prompt of it wait or have been cut.
         "SELECT id FROM sessions WHERE status IN ('queued', 'starting', 'live', 'stopping') OR id IN"
         " (SELECT session_id FROM turns WHERE status IN ('queued', 'sent', 'running'))"
         " ORDER BY last_activity_ms"
@@ -205,6 +208,7 @@ async def find_branch_turn(db: Database, session_id: SessionId, turn_id: TurnId 
 async def find_requeued_turn(db: Database, session_id: SessionId, origin: str) -> TurnId | None:
     """Return the turn that the request `origin` let go on. Slow: reads all events of the session."""
     row = await db.read_one(
+        # `turns.origin` is that of the prompt; the request to go on stands in its event only.
         "SELECT body ->> 'turn_id' FROM events WHERE session_id = ? AND kind = 'turn_requeued'"
         " AND body ->> 'origin' = ?",
         (session_id, origin),
@@ -233,6 +237,7 @@ async def load_turns(
 async def load_blocks(db: Database, turn_id: TurnId) -> list[Block]:
     """Return the blocks of the turn in the order of display."""
     rows = await db.read(
+        # A block that is found late (`before`) keeps its ordinal and stands before the one that it names.
         "SELECT body FROM blocks WHERE turn_id = ? ORDER BY coalesce(before, ordinal), before IS NULL, ordinal",
         (turn_id,),
     )
@@ -307,6 +312,7 @@ def ask_of(row: Sequence[Any]) -> StoredAsk:
 async def load_asks(db: Database, session_id: SessionId) -> list[StoredAsk]:
     """Return every ask of the session, oldest first."""
     rows = await db.read(
+        # `rowid`, because parallel calls open asks within one millisecond, and ids are random.
         f"SELECT {ASK_COLUMNS} FROM asks WHERE session_id = ? ORDER BY opened_ms, rowid",  # noqa: S608
         (session_id,),
     )
@@ -317,6 +323,7 @@ async def load_events(db: Database, session_id: SessionId, *, after: int, limit:
     """Return a page of events in order, from the first one numbered above `after`, with their blocks."""
     rows = await db.read(
         "SELECT events.number, events.at_ms, events.body, blocks.body FROM events"
+        # The event's own row holds no content: see `insert_event`.
         " LEFT JOIN blocks ON events.kind = 'block_added'"
         " AND blocks.turn_id = events.body ->> 'turn_id' AND blocks.ordinal = events.body ->> 'ordinal'"
         " WHERE events.session_id = ? AND events.number > ? ORDER BY events.number LIMIT ?",
@@ -336,6 +343,7 @@ async def load_notices(db: Database, session_id: SessionId, since_ms: int) -> li
 
 
 def _numbered(session_id: SessionId, row: Sequence[Any]) -> e.Numbered:
+    # Converted at reading: stored events of older versions stay as they were written.
     event = modern_event(_events.decode(row[2]))
     if isinstance(event, e.BlockAdded) and row[3] is not None:
         event = msgspec.structs.replace(event, block=_blocks.decode(row[3]))

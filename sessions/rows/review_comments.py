@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from storage import Database, Row, Statement
 
 _FIELDS = "id, session_id, turn_id, path, line, is_removed, snippet, text, author, author_name, made_ms"
+# Claimed first, sent then: as long as no turn has the origin, the prompt may be lost, and the comment waits.
 _WAITS = (
     "session_id = ? AND (sent_origin = '' OR NOT EXISTS (SELECT 1 FROM turns"
     " WHERE turns.session_id = review_comments.session_id AND turns.origin = sent_origin))"
@@ -32,6 +33,7 @@ def insert_comment(comment: StoredComment, origin: str) -> Statement:
     """Store a comment; no effect if one with this origin exists."""
     return Statement(
         f"INSERT INTO review_comments ({_FIELDS}, origin) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+        # A form that the browser sends twice is one comment.
         " ON CONFLICT (session_id, origin) DO NOTHING",
         (
             comment.id,

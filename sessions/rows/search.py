@@ -98,6 +98,7 @@ def _condition(words: Words) -> tuple[str, list[SqlValue]]:
     if words.indexed:
         parts.append("search_texts MATCH ?")
         values.append(" AND ".join('"{}"'.format(word.replace('"', '""')) for word in words.indexed))
+    # Trigrams find nothing below three characters: shorter words are looked for in the texts themselves.
     for word in words.short:
         parts.append("search_texts.text LIKE ? ESCAPE '\\'")
         values.append(f"%{literal(word)}%")
@@ -106,6 +107,7 @@ def _condition(words: Words) -> tuple[str, list[SqlValue]]:
 
 def _found(row: Row) -> FoundText:
     place = int(str(row[0]))
+    # A row's number is the turn's number, then 20 bits: 0 for the prompt, else the block's ordinal and one.
     ordinal = (place & 0xFFFFF) - 1
     return FoundText(
         place=place,
@@ -136,6 +138,7 @@ async def fill_index(db: Database, *, within_s: float, pause_s: float = 0.0) -> 
 
     Return whether the index is complete. Rests `pause_s` between its steps.
     """
+    # Texts differ in length a thousandfold, so the size of a step follows the time that the last one took.
     until, most = monotonic() + within_s, 4
     while True:
         due = await db.read(
@@ -145,6 +148,7 @@ async def fill_index(db: Database, *, within_s: float, pause_s: float = 0.0) -> 
             return True
         numbers = json.dumps([row[0] for row in due])
         began = monotonic()
+        # In one transaction: a kill leaves no text in the index twice, and none missing.
         await db.write([Statement(_FILL, (numbers, numbers)), Statement(_FILLED, (numbers,))])
         took = monotonic() - began
         most = (
@@ -169,6 +173,8 @@ async def drop_gone(db: Database, *, pause_s: float = 0.0) -> None:
         places = [(number << 20, (number << 20) + 0xFFFFF) for number in numbers]
         await db.write(
             [
+                # Together with their marks: a turn's number is used again only when it is gone from
+                # `search_gone`.
                 BulkStatement("DELETE FROM search_texts WHERE rowid BETWEEN ? AND ?", places),
                 BulkStatement("DELETE FROM search_gone WHERE number = ?", [(number,) for number in numbers]),
                 Statement(f"INSERT OR IGNORE INTO search_gone VALUES ({_TO_ERASE})"),  # noqa: S608 (ours)
@@ -199,5 +205,6 @@ async def erase_gone(db: Database, *, within_s: float, pause_s: float = 0.0) -> 
         )
         pages = _MERGED_PAGES  # below 0 it begins to merge everything, above it goes on
         await asyncio.sleep(pause_s)
+    # A reader can keep the WAL file from being emptied: then the mark stays for the next call.
     if await db.empty_wal():
         await db.write([Statement(f"DELETE FROM search_gone WHERE number = {_TO_ERASE}")])  # noqa: S608 (ours)

@@ -55,6 +55,7 @@ def forget_pages(drafted_before_ms: int, expired_before_ms: int) -> Statement:
 def publish_draft(page_id: str, session_id: SessionId, token_hash: str, expires_ms: int) -> Statement:
     """Give a draft of the session its address; returns the page as the only row, none without such a draft."""
     return Statement(
+        # One statement checks and publishes: of two clicks, one gets an address.
         "UPDATE shared_pages SET token_hash = ?, expires_ms = ? WHERE id = ? AND session_id = ?"  # noqa: S608
         f" AND token_hash IS NULL RETURNING {_FIELDS}",
         (token_hash, expires_ms, page_id, session_id),
@@ -70,6 +71,7 @@ def delete_page(page_id: str, session_id: SessionId) -> Statement:
 def count_opening(token_hash: str, now_ms: int) -> Statement:
     """Count an opening; returns the content as the only row, none if the page is unknown or has expired."""
     return Statement(
+        # Counted and read at once: no page is shown that has expired or was taken back meanwhile.
         "UPDATE shared_pages SET opened = opened + 1, opened_ms = ? WHERE token_hash = ? AND expires_ms > ?"
         " RETURNING content",
         (now_ms, token_hash, now_ms),

@@ -22,12 +22,14 @@ def insert_tool_call(session_id: SessionId, host: int, call: OpenToolCall) -> St
     called = call.called
     return Statement(
         "INSERT INTO tool_calls (session_id, host, at, request_id, rpc_id, name, arguments, tool_use_id)"
+        # The key is the place in the output log: a line that is read again makes no second call.
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
         (
             session_id,
             host,
             call.at,
             called.request_id,
+            # As JSON, since `1` and `"1"` are two ids.
             json.dumps(called.rpc_id),
             called.name,
             json.dumps(dict(called.arguments)),

@@ -82,6 +82,8 @@ async def _load(
         order = "turn_id, coalesce(before, ordinal), before IS NULL, ordinal"
         read_blocks = f"SELECT turn_id, ordinal, before, body FROM blocks WHERE turn_id IN ({turn_ids})"  # noqa: S608
         queries.append((f"{read_blocks} ORDER BY {order}", given))
+    # In one read transaction: with `as_of`, a page and the events after it join without a gap and without a
+    # double.
     as_of, turns, asks, *rest = await db.read_together(queries)
     blocks: dict[str, list[StoredBlock]] = {}
     for turn_id, ordinal, before, body in rest[0] if rest else ():

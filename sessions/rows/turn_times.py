@@ -30,6 +30,7 @@ async def load_turn_steps(
     db: Database, session_id: SessionId, turn_id: TurnId, begin_ms: int, end_ms: int
 ) -> list[TimedStep]:
     """Return the turn's steps and the process's between two times, in order; at most 5,000."""
+    # Events have an index by number, not by time: the search by halves spares reading the whole session.
     first = await _number_at(db, session_id, begin_ms)
     rows = await db.read(
         "SELECT at_ms, events.kind, coalesce(events.body ->> 'new', ''), coalesce(blocks.kind, ''),"

@@ -19,6 +19,7 @@ def insert_stored_turn(turn: StoredTurn) -> Statement:
         " conversation_id, last_uuid, alternative_of, reason, cost_usd, input_tokens, output_tokens,"
         " cache_read_tokens, cache_write_tokens, queued_ms, started_ms, ended_ms, duration_ms, first_text_ms,"
         " payer, failure, imported)"
+        # `imported`: a file names its authors, and must not use up anybody's budget.
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)",
         (
             turn.id,
@@ -95,6 +96,7 @@ def host_launched(session_id: SessionId, number: int, ref: HostRef) -> Statement
 def host_applied(session_id: SessionId, number: int, applied: int, replay_from: int) -> Statement:
     """Record that the output log is applied up to `applied`. A new reader begins at `replay_from`."""
     return Statement(
+        # In the transaction of the events up to there: a line is applied once, wherever a kill falls.
         "UPDATE hosts SET applied = ?, replay_from = ? WHERE session_id = ? AND number = ?",
         (applied, replay_from, session_id, number),
     )
@@ -111,6 +113,7 @@ def insert_input(session_id: SessionId, host: int, number: int, line: InputLine,
 def acknowledge_input(session_id: SessionId, host: int, number: int) -> Statement:
     """Record that the CLI has the line, and drop its bytes: a new follower never starts before it."""
     return Statement(
+        # The row stays for its offset: the next line starts after the last one.
         "UPDATE inputs SET acknowledged = 1, line = x'' WHERE session_id = ? AND host = ? AND number = ?",
         (session_id, host, number),
     )
@@ -141,6 +144,7 @@ def delete_share(session_id: SessionId, grantee: str) -> Statement:
 def fail_cut_requests() -> Statement:
     """Return the statement that notes requests as failed whose process has ended; for the start."""
     return Statement(
+        # Only at a start: while a process runs, an asked request has somebody who waits for it.
         "UPDATE ai_requests SET status = 'failed', trouble = 'the bridge stopped meanwhile'"
         " WHERE status = 'asked'"
     )

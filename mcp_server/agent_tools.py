@@ -121,9 +121,12 @@ async def _begin(caller: Caller, wish: BeginSession) -> ListedSession:
 
 async def _prompt(caller: Caller, wish: SendPrompt) -> ShownTurn:
     core, actor = caller.core, caller.actor
+    # Read before the prompt is sent: the wait begins at its last event, so even a short turn is not missed.
     info = await core.perform(actor, c.GetSession(session_id=wish.session_id))
+    # An agent may pass on a text from elsewhere: characters that nobody sees could carry orders to Claude.
     send = c.SendMessage(session_id=info.id, content=as_seen(wish.prompt), origin=caller.origin)
     turn_id = (await core.perform(actor, send)).turn_id
+    # Clients of MCP have deadlines of their own; the turn goes on, and the answer says how far it is.
     with suppress(TimeoutError):
         async with asyncio.timeout(wish.wait_s):
             await _settled(caller, info, turn_id)
@@ -139,6 +142,7 @@ async def _settled(caller: Caller, info: c.SessionInfo, turn_id: TurnId) -> None
                 match item.event:
                     case TurnEnded(turn_id=ended) if ended == turn_id:
                         return
+                    # None of these tools answers an ask: the agent has to tell its person.
                     case AskOpened(ask=ask) if ask.turn_id == turn_id:
                         return
                     case _:

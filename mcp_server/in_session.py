@@ -23,6 +23,7 @@ class SessionToolbox:
         specs = (*SESSION_TOOLS, *RUN_TOOLS) if in_run else SESSION_TOOLS
         self._core = core
         self._tools = by_name(specs)
+        # Claude is in its session: arguments for another one would be refused, and their words cost tokens.
         self.tools: Sequence[Tool] = tuple(tool.shown(without=_OUTSIDE) for tool in specs)
         self.instructions = INSTRUCTIONS + RUN_INSTRUCTIONS if in_run else INSTRUCTIONS
 
@@ -32,6 +33,7 @@ class SessionToolbox:
 
     @cached_property
     def _of_run(self) -> "SessionToolbox":
+        # One for all sessions of runs: a toolbox holds nothing of a session.
         return SessionToolbox(self._core, in_run=True)
 
     async def use(self, use: ToolUse) -> ToolReply:
@@ -42,4 +44,5 @@ class SessionToolbox:
 
 def claude_of(use: ToolUse) -> Actor:
     """Return Claude as an actor: the owner of its session, never an admin. The audit names the session."""
+    # Never the owner's own role: Claude would otherwise act with an admin's rights on what a text tells it.
     return Actor(use.owner_id, FACE, Role.USER, through=f"{FACE}:{use.session_id}")

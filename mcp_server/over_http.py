@@ -33,6 +33,7 @@ async def answer(
     core: Core, actor: Actor, headers: Headers, body: bytes, *, may_change: bool
 ) -> tuple[int, Headers, bytes]:
     """Answer a POST of `actor`: return status, headers and body."""
+    # The audit then shows an agent, not a browser.
     caller = msgspec.structs.replace(actor, face=FACE)
 
     @asynccontextmanager
@@ -41,8 +42,10 @@ async def answer(
             raise ScopeTooSmall
         yield Caller(core, caller, origin=new_origin(), place=_PLACE)
 
+    # A server for each request: it keeps nothing between two, so a token that is revoked ends everything.
     server = AgentServer(reach, version=version(_PACKAGE)).server
     manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
+    # The SDK asks for an answer in one piece, so the exchange needs no stream.
     exchange = _Exchange(body)
     async with manager.run():
         await manager.handle_request(_scope(headers), exchange.receive, exchange.send)
@@ -59,6 +62,7 @@ def _scope(headers: Headers) -> dict[str, Any]:
         "path": "/mcp",
         "raw_path": b"/mcp",
         "query_string": b"",
+        # ASGI has names of headers in small letters.
         "headers": [(name.lower(), value) for name, value in headers],
     }
 
@@ -69,6 +73,7 @@ class _Exchange:
     def __init__(self, body: bytes) -> None:
         self._sent = body
         self._is_read = False
+        # The answer if the SDK ends without one.
         self.status = 500
         self.headers: Headers = ()
         self.body = bytearray()

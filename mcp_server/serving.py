@@ -69,6 +69,7 @@ class AgentServer:
                 name=shown.name,
                 description=shown.description,
                 input_schema=dict(shown.input_schema),
+                # Nothing is deleted by a tool: `session_end` only proposes the end.
                 annotations=types.ToolAnnotations(read_only_hint=tool.reads, destructive_hint=False),
             )
             for tool in _TOOLS.values()
@@ -79,6 +80,7 @@ class AgentServer:
     async def _call(self, _context: Any, params: types.CallToolRequestParams) -> types.CallToolResult:
         given = dict(params.arguments or {})
         tool = _TOOLS.get(params.name)
+        # Without an id, `session_list` lists all sessions, which agents need to find one.
         of_current = tool in SESSION_TOOLS and params.name != "session_list"
         if of_current and self._current and not given.get("session_id"):
             given["session_id"] = self._current

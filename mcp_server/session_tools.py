@@ -163,6 +163,7 @@ def named_session(caller: Caller, session_id: str) -> str:
     Claude in a session may name only that one.
     """
     if caller.session_id and session_id not in ("", caller.session_id):
+        # The words for an id that does not exist: Claude must not learn of other sessions.
         raise ToolRefused("There is no such session; it may have been cleared.")
     found = caller.session_id or session_id
     if not found:
@@ -235,6 +236,7 @@ async def _end(caller: Caller, wish: EndWork) -> Proposed:
 async def _list(caller: Caller, wish: ListSessions) -> ListedSessions:
     core, actor = caller.core, caller.actor
     if not (caller.session_id or wish.session_id):
+        # An agent outside acts for a person and sees all that this person may see.
         page = await core.perform(actor, c.QuerySessions(limit=_LISTED))
         return ListedSessions(tuple(map(listed, page.sessions)))
     session_id = named_session(caller, wish.session_id)

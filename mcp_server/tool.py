@@ -89,6 +89,7 @@ async def call_tool(
     if tool is None:
         return ToolReply("There is no tool of this name.", is_error=True)
     try:
+        # Strict: a model that sends a number as a text is told so, and nothing is guessed.
         given = msgspec.convert(dict(arguments), tool.arguments)
     except msgspec.ValidationError as error:
         return ToolReply(f"The arguments do not fit: {error}", is_error=True)

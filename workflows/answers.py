@@ -24,6 +24,7 @@ T = TypeVar("T")
 
 _Title = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 _Words = Annotated[str, msgspec.Meta(max_length=8_000)]
+# One line each: a second line would be a command that people overlook.
 _Command = Annotated[str, msgspec.Meta(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _Name = Annotated[str, msgspec.Meta(min_length=1, max_length=40, pattern=r"^[^\x00-\x1f\x7f]+$")]
 
@@ -115,11 +116,13 @@ def _shown_whole(checks: Sequence[_Check]) -> tuple[Check, ...]:
 
 def _last_block(text: str) -> tuple[str, str] | None:
     found = [(match[0], match[1]) for match in _FENCE.finditer(text)]
+    # The last one: an answer may show other JSON on its way.
     return found[-1] if found else None
 
 
 def _decoded(raw: str | bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
+    # msgspec encodes a text first, which lone surrogates do not survive.
     except (msgspec.ValidationError, msgspec.DecodeError, UnicodeEncodeError) as error:
         raise AnswerWrong(f"its JSON does not fit: {error}") from error

@@ -21,6 +21,7 @@ MOST_S = 1_800.0
 async def run_checks(runner: "Runner", run: Run) -> None:
     """Run the approved commands, one after the other, and store what came of them."""
     plan = run.plan
+    # Only what a person approved: without an approval no command runs.
     checks = plan.checks if plan is not None and plan.approved_by else ()
     await _settled(runner, run)
     results: list[CheckResult] = []
@@ -30,12 +31,15 @@ async def run_checks(runner: "Runner", run: Run) -> None:
         if run.config.timeout_s:
             left_s = run.config.timeout_s - (run.stats.active_ms + active_ms) / 1000
         crash_point("run.before_check")
+        # The bound on time may be used up by now: it pauses the run before the next turn, not here.
         seconds = max(1.0, min(left_s, MOST_S))
         result = await runner.ports.run_check(run.session_id, check_name(run, number), check, seconds)
         crash_point("run.check_over")
         active_ms += round(result.seconds * 1000)
         results.append(replace(result, output=run.without_places(result.output)))
     await runner.runs.change(run.id, m.ChecksEnded(tuple(results), active_ms))
+    # After the results are stored: forgotten before, the commands would run again after a kill. `run` is
+    # the value from before that change, so the names are the same.
     for number in range(len(checks)):
         await runner.ports.forget_check(run.session_id, check_name(run, number))
 

@@ -33,6 +33,7 @@ async def work_at_once(runner: "Runner", run: Run, tasks: Sequence[RunTask]) -> 
         await runner.perform(
             c.CommitBranch(session_id=run.session_id, message=f"{run.title}: before parallel tasks")
         )
+        # Stored before any session is made: after a kill the same tasks go on beside each other.
         begun: list[RunEvent] = [m.TaskMoved(each.id, TaskStatus.RUNNING) for each in tasks]
         run = await runner.runs.change(run.id, m.ChildrenSet(tuple(Child(each.id) for each in tasks)), *begun)
     crash_point("run.children_begun")
@@ -63,10 +64,12 @@ async def _turn(runner: "Runner", task_id: str) -> None:
     run = await runner.runs.get_session(runner.run_id)
     child = _child(run, task_id)
     task = next(each for each in run.tasks if each.id == task_id)
+    # The place and the origin: repeated after a kill, both find what was made. A new attempt gets new ones.
     key = f"run:{run.id}:{task_id}:{task.attempts}"
     session_id = child.session_id
     if not session_id:
         session_id = await _session(runner, run, task, key)
+        # Stored at once: a session that no row of the run names would be left behind at a cancel.
         await _set(runner, m.ChildChanged(task_id, session_id=session_id))
     step = child.step
     if step is None:
@@ -118,11 +121,14 @@ async def _bring_back(runner: "Runner", run: Run, child: Child) -> None:
             events.append(m.TaskMoved(child.task_id, TaskStatus.DONE))
             decided = await decisions_of(runner, child.session_id)
     crash_point("run.child_merged")
+    # The directory is only in the way now; one that stays is no reason to stop the run.
     with suppress(SessionError):
         await runner.perform(c.RemoveBranch(session_id=child.session_id))
+    # Read anew: other children may have changed during the merge.
     left = tuple(
         each for each in (await runner.runs.get_session(run.id)).children if each.task_id != child.task_id
     )
+    # One change with the child's end: a repeat after a kill adds no decision a second time.
     await runner.runs.change(run.id, *events, m.ChildrenSet(left, decided))
 
 
@@ -131,6 +137,7 @@ async def _merge(runner: "Runner", session_id: str) -> str:
     for _ in range(_TRIES):
         try:
             seen = await runner.perform(c.PreviewMerge(session_id=session_id, strategy=Strategy.SQUASH))
+            # Also after a kill behind the merge: a branch that is merged already differs in no file.
             if not seen.files:
                 return ""
             if not seen.can_land:
@@ -139,6 +146,7 @@ async def _merge(runner: "Runner", session_id: str) -> str:
             await runner.perform(
                 c.MergeBranch(session_id=session_id, strategy=Strategy.SQUASH, digest=seen.digest)
             )
+        # Files changed since the preview, so it is looked at again.
         except MergeOutdated:
             continue
         except BranchRefused as error:

@@ -88,6 +88,7 @@ def form_of(kind: str) -> str:
 
 def _failure(result: CheckResult) -> str:
     ended = f"exit code {result.exit_code}" if result.exit_code is not None else result.trouble
+    # Test runners say at the end what failed.
     output = result.output[-_MOST_OUTPUT:]
     return f"`{result.command}` ({ended}) printed:\n\n{output}"
 

@@ -34,6 +34,7 @@ def write_report(
         _section("Notes", [f"- {each}" for each in run.notes]),
         _section("Figures", _figures(run)),
     ]
+    # Claude's words and the output of commands may hold secrets, and reports are passed on.
     return Redactor().redact("\n\n".join(part for part in parts if part)) + "\n"
 
 

@@ -76,6 +76,7 @@ def update_run(run: Run) -> Statement:
             run.version,
             _checked(run),
             run.id,
+            # The version that the change was computed from.
             run.version - 1,
         ),
     )
@@ -143,6 +144,7 @@ _COLUMNS = (
 
 def _match(text: str) -> str:
     """Return what FTS5 takes for the words of any text; empty without words."""
+    # FTS5 refuses a null byte and a lone quotation mark; SQLite takes no lone surrogates.
     clean = text.encode("utf-8", "replace").decode().replace("\0", " ").replace('"', " ")
     return " ".join(f'"{word}"*' for word in clean.split()[:_MOST_WORDS])
 
@@ -195,6 +197,7 @@ def _decoded(run_id: str, data: Any) -> Run:
         run = _decoder.decode(data)
     except (msgspec.ValidationError, msgspec.DecodeError) as error:
         raise RunUnreadable(run_id) from error
+    # A newer bridge wrote it: changed here, it would lose what this version does not know.
     if run.schema > SCHEMA or run.id != run_id:
         raise RunUnreadable(run_id)
     return run

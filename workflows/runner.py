@@ -71,6 +71,7 @@ class Runner:
                 if await self._take(run, steps.next_act(run)):
                     return
             except IllegalRunMove as error:
+                # Nobody changed the run, so the same act would be illegal again, for ever.
                 if (await self.runs.get_session(self.run_id)).version == run.version:
                     await pause_for(self, error)
                     return
@@ -117,6 +118,7 @@ class Runner:
     async def actor(self) -> Actor:
         """Return that person as of now; the audit shows that a work-flow acted."""
         run = await self.runs.get_session(self.run_id)
+        # Read at each act: since a pause another person may stand for the run, or a role may be gone.
         person = await self.ports.actor_of(run.acts_for)
         return Actor(person.user_id, FACE, person.role, person.group_ids)
 
@@ -217,6 +219,7 @@ class Runner:
 
     async def _begin(self, run: Run, act: steps.Ask) -> None:
         """Store the step, then send its prompt."""
+        # Before the step is stored: a kill in between sets it again, and no prompt leaves in the wrong mode.
         await self._set_mode(run, act.kind)
         task = act.task
         name = f"{act.kind}:{task.id}" if task is not None else act.kind.value
@@ -229,6 +232,7 @@ class Runner:
             attempt=attempt,
             origin=f"run:{run.id}:{name}:{attempt}",
             session_id=run.session_id,
+            # Before the prompt: every event of its turn has a greater number.
             after=await self.last_event(run.session_id),
             task_id=task.id if task is not None else "",
         )
@@ -289,6 +293,7 @@ class Runner:
         except AnswerWrong as wrong:
             await self._ask_again(run, step, ended, str(wrong))
             return
+        # One change: a kill before it reads the turn again, a kill after it never counts the cost twice.
         await self.runs.change(run.id, ended, *events)
         crash_point("run.step_over")
 
@@ -318,6 +323,7 @@ class Runner:
 
     async def _ask_again(self, run: Run, step: Step, ended: RunEvent, why: str) -> None:
         events: list[RunEvent] = [ended, m.Noted("", is_error=True), m.AnswerRefused(why)]
+        # Attempts count on after a resume, so Claude gets as many tries again.
         if step.attempt % _MOST_TRIES == 0 and run.status is not c.RunStatus.PAUSED:
             what = "plan" if step.kind is StepKind.PLAN else "list of tasks"
             words = f"Claude's {what} could not be read {_MOST_TRIES} times ({why}). Write it, or ask again."
@@ -335,6 +341,7 @@ class Runner:
             reason, words = PauseReason.SESSION_ENDED, ENDED
         events: list[RunEvent] = [ended, m.Noted("", is_error=True)]
         if step.task_id:
+            # A session or directory that is gone is no fault of the task: it is still to do.
             to = TaskStatus.FAILED if reason is PauseReason.TURN_FAILED else TaskStatus.TODO
             events.append(m.TaskMoved(step.task_id, to))
         if run.status is not c.RunStatus.PAUSED:
@@ -347,6 +354,7 @@ class Runner:
         info = await self.perform(c.GetSession(session_id=step.session_id))
         if ask_id not in info.open_asks:
             return  # decided already: the events are read again after a restart
+        # A person may have answered first.
         with suppress(AlreadyDecided, IllegalMove):
             if len(progress.plans) > 1:
                 await self.perform(c.Interrupt(session_id=step.session_id))

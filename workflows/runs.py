@@ -61,6 +61,7 @@ class Runs:
 
     async def __aenter__(self) -> Self:
         for run in await rows.load_active(self._db):
+            # An unreadable row is shown to people, and keeps no other run from going on.
             if isinstance(run, Run):
                 self._known[run.id] = run
                 self._go_on(run)
@@ -95,6 +96,7 @@ class Runs:
             run = replace(run, prd=document[0], prd_text=document[1])
         try:
             await self._db.write(rows.insert_run(run))
+        # Two starts with one key: the unique index lets one in, and the other gets its run.
         except ConstraintViolated:
             known = await self._of_origin(wish.origin)
             if known is None:
@@ -108,6 +110,7 @@ class Runs:
         """Return a run. Raises `RunNotFound`, `RunUnreadable`."""
         if not is_session_id(run_id):
             raise RunNotFound(run_id)
+        # Only active runs are kept, and all changes of them go through `change` of this object.
         if run_id in self._known:
             return self._known[run_id]
         run = await rows.load_run(self._db, run_id)
@@ -168,6 +171,7 @@ class Runs:
 
     async def change(self, run_id: str, *events: RunEvent) -> Run:
         """Apply `events` to the run, store it, and tell the faces. Raises `IllegalRunMove`, `RunNotFound`."""
+        # One at a time: each change is computed from the row that the one before it wrote.
         async with self._locks.setdefault(run_id, asyncio.Lock()):
             before = await self.get_session(run_id)
             run = before
@@ -178,6 +182,7 @@ class Runs:
             # One row of one version: the steps between are never seen.
             run = m.at_version(run, before.version + 1)
             (outcome,) = await self._db.write([rows.update_run(run)])
+            # The row has another version, so what is kept here is not the truth: it is read anew next time.
             if outcome.rowcount != 1:
                 self._known.pop(run_id, None)
                 raise IllegalRunMove("Changing the run", "changed by somebody else")
@@ -229,6 +234,7 @@ class Runs:
     async def _drive(self, run_id: str, wake: asyncio.Event) -> None:
         """Take the run's steps until it rests. Only this task begins turns of the run."""
         try:
+            # No await from the last look at `wake` to the task's end: a wake is seen here or finds no task.
             while wake.is_set():
                 wake.clear()
                 await Runner(self, self._ports, run_id).go_on()
@@ -255,8 +261,10 @@ class Runs:
         try:
             await asyncio.to_thread(write_view, self._ports.data_dir, run)
         except OSError as error:
+            # The view is for people who look at files. A full disk must not stop the run for it.
             log.warning("view of a run not written", extra={"run": run.id, "why": error.strerror})
         now = shown(run)
+        # Each telling is an event of the session, so the same glance is not told twice.
         if run.session_id and self._told.get(run.id) != now:
             self._told[run.id] = now
             try:

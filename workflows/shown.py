@@ -60,6 +60,7 @@ def info(run: Run) -> RunInfo:
         bound=run.bound,
         detail=run.detail,
         config=run.config,
+        # Names without their paths: faces show no path of the machine.
         git=msgspec.structs.replace(
             run.git, repo_root=_name(run.git.repo_root), worktree=_name(run.git.worktree)
         ),

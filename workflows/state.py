@@ -39,11 +39,13 @@ _MORE = {Bound.ITERATIONS: 1, Bound.TIME: 3600, Bound.BUDGET: 5, Bound.TURNS: 10
 
 def apply(run: Run, event: RunEvent, at_ms: int) -> Run:
     """Return the run after `event`. Raises `IllegalRunMove` for an event that its state does not allow."""
+    # The wall clock may be set back; `updated_ms` never goes back.
     changed = replace(_changed(run, event, at_ms), updated_ms=max(at_ms, run.updated_ms))
     return replace(changed, version=run.version + 1)
 
 
 def _changed(run: Run, event: RunEvent, at_ms: int) -> Run:
+    # A run that has ended can still be merged, and told about.
     if run.status in TERMINAL and not isinstance(event, m.MergedInto | m.Noted):
         raise IllegalRunMove(_words(event), run.status)
     stats = run.stats
@@ -102,6 +104,7 @@ def _plan_changed(run: Run, event: m.PlanMade | m.PlanApproved | m.PlanSentBack)
     match event:
         case m.PlanMade():
             revision = run.plan.revision + 1 if run.plan is not None else 1
+            # Approved by nobody: another text or other commands have to be seen first.
             return replace(run, plan=Plan(event.text, event.checks, revision), plan_note="", wrong_answer="")
         case m.PlanApproved():
             if run.plan is None:
@@ -139,6 +142,7 @@ def _step_changed(
                 cost_usd=run.stats.cost_usd + event.cost_usd,
                 active_ms=run.stats.active_ms + event.active_ms,
             )
+            # Steps of tasks beside each other are not `run.step`: their cost counts, the run's own step stays.
             own = run.step is not None and run.step.origin == event.origin
             return replace(run, stats=spent, step=None if own else run.step, offered=None)
         case _:
@@ -188,6 +192,7 @@ def _paused(run: Run, event: m.Paused, at_ms: int) -> Run:
         pause=event.reason,
         bound=event.bound,
         detail=event.detail,
+        # A pause ends no turn: the step stays, and a resume waits for its turn.
         step=None if event.drops_step else run.step,
     )
 
@@ -270,6 +275,7 @@ def _task_moved(run: Run, event: m.TaskMoved) -> Run:
             each,
             status=event.to,
             said=event.said or each.said,
+            # A repeat after a kill moves to RUNNING once more, which is no other attempt.
             attempts=each.attempts + (event.to is TaskStatus.RUNNING and each.status is not TaskStatus.RUNNING),
         )
         if each.id == event.task_id
@@ -320,6 +326,7 @@ def _timed(run: Run, at_ms: int) -> Run:
 
 
 def _require(run: Run, event: RunEvent, *allowed: RunStatus) -> None:
+    # Of a paused run the state that it returns to: its turn may end, and people may edit, meanwhile.
     if run.doing not in allowed:
         raise IllegalRunMove(_words(event), run.status)
 

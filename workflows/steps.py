@@ -74,6 +74,7 @@ def next_act(run: Run) -> Act:
     """Return what to do now."""
     if run.status in TERMINAL or run.status is RunStatus.PAUSED:
         return Rest()
+    # Before everything else: the prompt of a step that has begun may have left already.
     if run.step is not None:
         return Await(run.step)
     match run.status:
@@ -96,6 +97,7 @@ def next_act(run: Run) -> Act:
 
 
 def _implement(run: Run) -> Act:
+    # Tasks beside each other that have begun go on first, for the same reason.
     if run.children:
         return WorkAtOnce()
     if run.fixed_round < run.round and run.round > 1:
@@ -126,10 +128,12 @@ def _beside_each_other(waiting: tuple[RunTask, ...]) -> tuple[RunTask, ...]:
 
 
 def _validate(run: Run) -> Act:
+    # A person may have added tasks meanwhile.
     if waiting_tasks(run):
         return Go(RunStatus.IMPLEMENTING)
     if run.checked_round < run.round:
         return RunChecks()
+    # Also without commands: the report then says that nothing checked the work.
     if all(each.passed for each in run.checks):
         return Go(RunStatus.GENERATING_REPORT)
     if run.round >= run.config.max_iterations:
@@ -140,6 +144,7 @@ def _validate(run: Run) -> Act:
 def _within_bounds(run: Run, act: Act) -> Act:
     """Return `act`, or the bound that forbids another turn."""
     config, stats = run.config, run.stats
+    # Turns and dollars are looked at between turns only: a turn that runs is not cut for them. 0 is no bound.
     if config.max_turns and stats.turns >= config.max_turns:
         return StopAt(Bound.TURNS)
     if config.budget_usd and stats.cost_usd >= config.budget_usd:

@@ -23,6 +23,7 @@ def edited_tasks(run: Run, wished: Sequence[RunTask]) -> tuple[RunTask, ...]:
         each for each in run.tasks if each.status is not TaskStatus.TODO and each not in _same(wished, known)
     ]:
         raise RunFieldWrong("tasks", f"“{left[0].title}” has begun, so it stays as it is")
+    # Above all numbers in use: steps and sessions are named by them.
     number = max((int(each.id) for each in run.tasks if each.id.isdecimal()), default=0)
     made = []
     for each in wished:

@@ -138,8 +138,10 @@ class _Reader:
             if kind is None:
                 self._refuse(key, f"there is no limit “{key}”")
             fits = isinstance(value, int) or (kind is float and isinstance(value, float))
+            # `True` is an `int` in Python. NaN and infinity fail the comparison.
             if isinstance(value, bool) or not fits or not 0 < value < 1e9:
                 self._refuse(key, f"“{key}” is no number above 0")
+            # A default of 0 is no bound, so any value lowers it.
             highest = getattr(default, key)
             if highest and value > highest:
                 self._refuse(key, f"a template cannot raise a limit: “{key}” is at most {highest}")
@@ -154,6 +156,7 @@ class _Reader:
         return words
 
     def _refuse(self, key: str, reason: str) -> NoReturn:
+        # Possessive: a line of many spaces or brackets must not take quadratic time.
         form = re.compile(rf"""^\s*+\[*+\s*+["']?{re.escape(key)}\b""")
         numbers = [number for number, line in enumerate(self._lines, 1) if form.match(line)]
         raise TemplateRefused(self._name, numbers[0] if numbers else 1, reason)

@@ -43,6 +43,7 @@ async def _why(runner: "Runner", run: Run, error: SessionError) -> tuple[PauseRe
             return PauseReason.SESSION_ENDED, "The session of this run is gone. The run can only be ended."
         case WorkDirectoryRefused() | BranchRefused() | CheckpointRefused():
             return PauseReason.BRANCH_GONE, str(error)
+        # Last, because it asks the core; the cases above need no second look.
         case _ if await _has_ended(runner, run):
             return PauseReason.SESSION_ENDED, ENDED
         case _:

@@ -37,6 +37,7 @@ class Progress:
                 self._count(item.at_ms)
                 self.working_since_ms = None
                 self.stopped = event.cause or event.new.value
+            # Without a process nobody works, whatever the last activity was.
             case e.HostEnded() | e.LifecycleChanged():
                 self._count(item.at_ms)
                 self.working_since_ms = None
@@ -49,6 +50,7 @@ class Progress:
                 # A turn that starts is work: no change of activity comes with it.
                 self._count(item.at_ms)
                 self.working_since_ms = item.at_ms
+            # A turn that was cut is taken up again: its end was not the last word.
             case e.TurnRequeued() | e.TurnContinued() if event.turn_id == self.turn_id:
                 self.end = None
                 if isinstance(event, e.TurnContinued):
@@ -67,6 +69,7 @@ class Progress:
 
     def _count(self, at_ms: int) -> None:
         if self.working_since_ms is not None:
+            # Times of events come from the wall clock, which may be set back.
             self.active_ms += max(0, at_ms - self.working_since_ms)
 
 
@@ -108,6 +111,7 @@ class Deadline:
         if self._most_ms is None:
             return
         while True:
+            # Cleared before the time left is computed: an event in between leads to another round.
             self._changed.clear()
             left_ms = self._most_ms - self._progress.active_until(self._now_ms())
             if left_ms <= 0:
@@ -116,6 +120,7 @@ class Deadline:
             try:
                 async with asyncio.timeout(left_ms / 1000 if works else None):
                     await self._changed.wait()
+            # Computed anew: the timeout counts by another clock than the events.
             except TimeoutError:
                 continue
         self.ran_out = True

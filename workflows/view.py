@@ -65,9 +65,11 @@ def remove_view(data_dir: Path, project: str, run_id: str) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     draft = path.with_name(f"{path.name}.tmp")
+    # `O_NOFOLLOW`: a link at the draft's place would lead the write elsewhere.
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with open(descriptor, "wb") as file:  # noqa: PTH123 (a descriptor has no path)
         file.write(content)
         file.flush()
+        # Before the rename: otherwise a power cut can leave the new name with nothing in it.
         os.fsync(file.fileno())
     draft.replace(path)

@@ -139,7 +139,7 @@ class Conversations:
 
     def own_place(self, conversation_id: str, work_directory: Path) -> Path:
         """Return the path where Claude looks first for the transcript of a conversation in `work_directory`."""
-        # Claude's own spelling. It adds a hash to longer names, but finds an id in any directory (measured).
+        # Claude's own spelling, without the hash that it adds to longer names (`project_directory` has it).
         name = re.sub(r"[^a-zA-Z0-9]", "-", str(work_directory.resolve()))[:200]
         return self._config / "projects" / name / f"{conversation_id}.jsonl"
 

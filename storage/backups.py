@@ -52,9 +52,12 @@ def make_backup(connection: sqlite3.Connection, path: Path, *, keep: int = KEEP_
         stale.unlink(missing_ok=True)
     make_file(partial)
     with closing(sqlite3.connect(partial)) as target:
+        # All pages in one step: SQLite begins a copy in parts anew whenever another connection writes.
         connection.backup(target)
+    # Before the rename: after a loss of power, a file of the final name could be empty otherwise.
     _sync(partial)
     partial.rename(copy)
+    # The new name lasts only once the directory is on the disk, too.
     _sync(copy.parent)
     for old in backups(path)[keep:]:
         old.unlink()
@@ -77,6 +80,7 @@ def restore_backup(copy: Path, path: Path) -> None:
     """Copy `copy` to `path`. No database and no WAL file may exist there."""
     partial = path.with_name(f"{path.name}.restoring")
     partial.unlink(missing_ok=True)
+    # Mode 0600 from the first byte on: `copyfile` keeps the mode of a file that exists.
     make_file(partial)
     shutil.copyfile(copy, partial)
     _sync(partial)
@@ -88,6 +92,7 @@ def _is_good(copy: Path, known_version: int) -> bool:
     try:
         with closing(connect_read_only(copy, immutable=True)) as connection:
             version = connection.execute("PRAGMA user_version").fetchone()[0]
+            # SQLite takes an empty file for a new database without damage.
             known = copy.stat().st_size > 0 and version <= known_version
             return known and damage(connection, thorough=True) is None
     except (sqlite3.Error, OSError):

@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 # For one attempt; `writer` decides how often to try. Short, because queries wait meanwhile.
 BUSY_TIMEOUT_S = 0.02
+# In WAL mode a reader meets a lock only while another connection recovers the WAL file or closes as the last.
 READ_BUSY_TIMEOUT_S = 5.0
 # The WAL file is cut back to this size when it is reset.
 WAL_KEEP_BYTES = 16 * 1024 * 1024
@@ -56,6 +57,7 @@ def writing(path: Path, synchronous: Synchronous) -> ThreadedConnection:
     """Return the one connection that writes and checkpoints. Await it to open it."""
 
     def connect() -> sqlite3.Connection:
+        # Autocommit: Python would begin transactions by itself otherwise, and not IMMEDIATE ones.
         connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_TIMEOUT_S)
         try:
             # SQLite keeps this setting per connection, not in the file.

@@ -78,6 +78,8 @@ class Database:
     ) -> AsyncIterator["Database"]:
         """Serve a prepared database; on leaving, write the waiting statements and close `connections`."""
         database = cls(connections, prepared, busy_deadline_s)
+        # Not in a `TaskGroup` of the caller: a cancel there would end the writer before the waiting
+        # statements are written.
         task = asyncio.create_task(database._writer.run(), name="storage writer")
         try:
             yield database
@@ -111,6 +113,7 @@ class Database:
         try:
             return await self._writer.write(statements)
         except DatabaseCorrupt:
+            # No repair now: other connections have the file open. The next opening finds the mark.
             mark_suspect(self._path)
             raise
 
@@ -143,15 +146,18 @@ class Database:
     async def back_up(self) -> Path:
         """Copy the whole file while it is in use; return the copy's path. Raises `StorageError`."""
         try:
+            # On a reading connection: in WAL mode the copy then keeps no writer waiting.
             return await self._readers.run(lambda connection: make_backup(connection, self._path))
         except OSError as error:
             raise StorageError(f"The copy could not be made: {error.strerror}.") from error
 
     async def empty_wal(self) -> bool:
         """Empty the WAL file, which still holds what was deleted. False if a long query is in the way."""
+        # A running query keeps SQLite from emptying the file, so all queries are held back first.
         async with self._readers.paused(_CHECKPOINT_PAUSE_S) as quiet:
             if quiet:
                 try:
+                    # The thread of the connection runs one action at a time, so no transaction is open here.
                     await self._connection.run(_checkpoint)
                 except sqlite3.Error as error:
                     raise translate(error) from error

@@ -109,6 +109,7 @@ def translate(error: Exception) -> StorageError:
     code = getattr(error, "sqlite_errorcode", None)
     name = getattr(error, "sqlite_errorname", None) or type(error).__name__
     if isinstance(code, int):
+        # An extended code, such as `SQLITE_IOERR_FSYNC`, has its primary code in the lowest byte.
         primary = code & 0xFF
         if primary == sqlite3.SQLITE_CONSTRAINT:
             return ConstraintViolated(f"The database refuses this: {error}.", constraint=name)

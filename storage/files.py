@@ -28,11 +28,13 @@ def make_file(path: Path) -> None:
 
 def write_whole(path: Path, data: bytes, *, mode: int = 0o600) -> None:
     """Replace the file in one step, with its mode from the first byte on. Raises `OSError`."""
+    # A name may have 255 bytes: leave room for the suffix.
     draft = path.with_name(f"{path.name[:200]}.{secrets.token_hex(4)}")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
             file.write(data)
             file.flush()
+            # Content before name: a loss of power leaves the old file or the new one, never an empty one.
             os.fsync(file.fileno())
         draft.replace(path)
     finally:

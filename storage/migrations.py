@@ -85,6 +85,8 @@ def _apply(connection: sqlite3.Connection, steps: Sequence[Migration]) -> None:
     except (sqlite3.Error, ValueError) as error:
         failure = translate(error)
         if isinstance(failure, StatementRefused | ConstraintViolated):
+            # The transaction is still open, so the version is the one that the failed step set at its
+            # beginning.
             failed = steps[schema_version(connection) + 1 - steps[0].number]
             raise MigrationFailed(failed.number, failed.name, str(error)) from error
         raise failure from error
@@ -96,6 +98,7 @@ def _apply(connection: sqlite3.Connection, steps: Sequence[Migration]) -> None:
 def _check(connection: sqlite3.Connection) -> None:
     if not connection.in_transaction:
         raise ValueError("it ends its transaction itself")
+    # The check that enforcement would have made: it is off while tables are rebuilt.
     orphans = connection.execute("PRAGMA foreign_key_check").fetchall()
     if orphans:
         tables = sorted({table for table, *_ in orphans})

@@ -47,6 +47,7 @@ class Readers:
         SQLite's errors become storage errors. An `OSError` is passed on: the action handles its own files.
         """
         async with self._lent:
+            # `close` takes all places: a call that waited for one meanwhile is refused here.
             if self._closed:
                 raise DatabaseClosed("The database is closed.")
             connection = await self._take()
@@ -84,11 +85,13 @@ class Readers:
     async def close(self) -> None:
         """Refuse new queries, wait for running ones, close all connections."""
         self._closed = True
+        # All places taken: no query runs any more.
         for _ in range(self._size):
             await self._lent.acquire()
         for connection in self._idle:
             await connection.close()
         self._idle.clear()
+        # Callers that still wait for a place get `DatabaseClosed`. Otherwise they would wait for ever.
         for _ in range(self._size):
             self._lent.release()
 
@@ -102,6 +105,7 @@ class Readers:
 
 
 def _fetch_together(connection: sqlite3.Connection, queries: Sequence[Query]) -> Sequence[Sequence[Row]]:
+    # SQLite fixes the state that a deferred transaction sees at its first query.
     connection.execute("BEGIN").close()
     try:
         return [_fetch_all(connection, sql, params) for sql, params in queries]

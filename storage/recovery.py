@@ -141,8 +141,10 @@ def _check_and_migrate(path: Path, migrations: Sequence[Migration]) -> Sequence[
             found = damage(connection, thorough=suspected)
             if found is not None:
                 raise DatabaseCorrupt(found)
+        # The file keeps this mode: later connections need not set it.
         connection.execute("PRAGMA journal_mode = WAL").fetchone()
         applied = migrate(connection, path, migrations)
+    # Only after the check: a kill before this line leaves the mark, and the next start checks again.
     mark.unlink(missing_ok=True)
     return applied
 

@@ -87,6 +87,7 @@ class Writer:
             return ()
         self._refuse_if_closed()
         await self._places.acquire()
+        # The writer may have been closed while this call waited for a place.
         try:
             self._refuse_if_closed()
         except DatabaseClosed:
@@ -102,12 +103,14 @@ class Writer:
         try:
             while self._waiting or not self._closed:
                 await self._work.wait()
+                # Cleared before the queue is read: a set that comes in between sets the event again.
                 self._work.clear()
                 while self._waiting:
                     await self._settle(self._take_all())
                     await self._after_commit()
         finally:
             self._closed = True
+            # Only if cancelled some are left. Without an answer their callers would wait for ever.
             _fail(self._take_all(), DatabaseClosed(_CLOSED))
 
     async def between_groups(self) -> None:
@@ -156,6 +159,7 @@ class Writer:
             start = 0
             for entry in group:
                 end = start + len(entry.statements)
+                # The future of a cancelled caller is done already.
                 if not entry.done.done():
                     entry.done.set_result(outcomes[start:end])
                 start = end
@@ -174,6 +178,7 @@ class Writer:
                 if not isinstance(failure, DatabaseBusy) or loop.time() >= deadline:
                     raise failure from error
             finally:
+                # Queries run during the pause, too: the lock of another process does not concern them.
                 self._idle.set()
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - jitter, not a secret
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)

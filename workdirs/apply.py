@@ -27,6 +27,7 @@ from workdirs.stat_cache import Known
 # The system refuses this one path: no right to it, a mount point, a mount that is read only, a running program.
 _REFUSED_HERE = frozenset({errno.EPERM, errno.EACCES, errno.EBUSY, errno.EROFS, errno.ETXTBSY})
 
+# Contents up to this size stay in memory after the first reading. The others are read twice.
 _KEPT_BYTES = 8 * 1024 * 1024
 
 Contents = Callable[[list[tuple[FilePath, ObjectId]]], Iterator[tuple[FilePath, bytes]]]
@@ -64,6 +65,7 @@ class Applier:
         for delete in sorted(deletes, key=lambda step: step.path, reverse=True):
             self._take(delete, partial(self._delete, delete))
         self._remove_empty(deletes, writes)
+        # Everything in memory at once would not do: a work tree may have files of many gigabytes in all.
         rest = contents(wanted[len(kept) :])
         for write, data in zip(writes, chain(kept, (data for _, data in rest)), strict=True):
             self._take(write, partial(self._write, write, data))
@@ -97,6 +99,8 @@ class Applier:
 
     def _write(self, step: Write, data: bytes) -> WhyLeft | None:
         if not self._is_as_seen(step.path):
+            # Checkpoints hold no directories, so one here was never seen. `_put_in_place` replaces it if it
+            # has no files.
             found = self._tree.stat(step.path)
             if found is None or not stat.S_ISDIR(found.st_mode):
                 return WhyLeft.CHANGED_MEANWHILE
@@ -106,6 +110,7 @@ class Applier:
             if is_link_in_the_way(error):
                 return WhyLeft.IN_THE_WAY
             raise
+        # Derived from the restore's id: after a kill the next start finds the file by this name.
         temporary = f"{TEMPORARY}{self._token}".encode()
         why: WhyLeft | None = WhyLeft.IN_THE_WAY
         try:
@@ -182,11 +187,14 @@ def _write_temporary(directory: int, temporary: bytes, step: Write, data: bytes)
         case EntryMode.LINK:
             os.symlink(data, temporary, dir_fd=directory)
         case EntryMode.FILE | EntryMode.EXECUTABLE:
+            # `O_EXCL` follows no link: a session that guesses the name cannot lead the content elsewhere.
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
             usual = 0o777 if step.entry.mode is EntryMode.EXECUTABLE else 0o666
+            # 0600 until its own bits are set: a secret file must not be readable by others for a moment.
             descriptor = os.open(temporary, flags, usual if step.bits is None else 0o600, dir_fd=directory)
             with os.fdopen(descriptor, "wb", buffering=0) as file:
                 left = memoryview(data)
+                # A write may take a part only, when a disk becomes full for example.
                 while left:
                     left = left[file.write(left) :]
                 if step.bits is not None:
@@ -200,6 +208,7 @@ def _put_in_place(directory: int, temporary: bytes, name: bytes) -> WhyLeft | No
     try:
         os.rename(temporary, name, src_dir_fd=directory, dst_dir_fd=directory)
     except IsADirectoryError:
+        # `rename` replaces a file or a link, but never a directory.
         try:
             _remove_empty_directories(directory, name)
         except OSError:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Event, Timer
 
+# Far more than a listing takes (0.1 s for 20,000 files), so nearly no snapshot walks the tree once more.
 _LONG_S = 3.0
 
 
@@ -27,6 +28,7 @@ def unblocked(work_tree: Path) -> Iterator[None]:
     finally:
         over.set()
         timer.cancel()
+        # Before the descriptors are closed: the timer may be opening one more right now.
         timer.join()
         for descriptor in held:
             os.close(descriptor)

@@ -22,6 +22,7 @@ from workdirs.store import REFS, Store
 _DEADLINE_S = 600.0
 # A .gitmodules that git dislikes is a file like any other here: no submodule is ever fetched.
 _FSCK = (
+    # git checks the form of each object of a bundle, which anybody may have made.
     ("transfer.fsckObjects", "true"),
     ("fetch.unpackLimit", "1"),
     *(
@@ -50,6 +51,7 @@ def write_git_bundle(store: Store, checkpoints: Sequence[Bundled], target: Path)
         stdin = "".join(f"{ref}\n" for ref in refs).encode()
         call = store.call("bundle", "create", "-q", str(target), "--stdin", stdin=stdin, deadline_s=_DEADLINE_S)
         run(_with(call, (("pack.threads", "1"),)))
+        # git makes it by the umask, and it holds the files of a project.
         target.chmod(0o600)
     return there
 
@@ -65,6 +67,7 @@ def check_git_bundle(file: Path, checkpoints: Sequence[Bundled], scratch: Path) 
     take_in(store, file, {each.ref: each.ref for each in checkpoints})
     found = {}
     for each in checkpoints:
+        # The facts of the bundle name this commit, and its ref may name another one.
         if not store.holds(each.ref, each.commit):
             raise BundleUnusable("a checkpoint in it is missing or another one")
         try:
@@ -72,6 +75,7 @@ def check_git_bundle(file: Path, checkpoints: Sequence[Bundled], scratch: Path) 
             paths = store.tree(each.commit)
         except (StoreMissing, KeyError, TypeError, AttributeError, ValueError) as error:
             raise BundleUnusable("a checkpoint in it cannot be read") from error
+        # `fsckObjects` knows git's own rules for names only; those of a checkpoint are stricter.
         if not all(map(is_storable, paths)):
             raise BundleUnusable("a checkpoint in it has a path that no checkpoint can have")
     return found
@@ -100,6 +104,7 @@ def take_in(store: Store, file: Path, refs: dict[str, str]) -> None:
 
     The caller holds the store's lock. Doing it again changes nothing.
     """
+    # Refs come from the bundle: a `:` or `+` in one would be a part of what git is asked to do.
     if not all(ref.startswith(REFS) and ref[len(REFS) :].replace("-", "").isalnum() for ref in refs):
         raise BundleUnusable("a checkpoint in it has an invalid name")
     names = [f"+{old}:{new}" for old, new in sorted(refs.items())]
@@ -111,6 +116,7 @@ def take_in(store: Store, file: Path, refs: dict[str, str]) -> None:
         run(replace(call, settings=_FSCK, variables={"GIT_ALLOW_PROTOCOL": "file"}))
     except GitFailed as error:
         raise BundleUnusable("git cannot read it") from error
+    # Only after success: what a failed fetch left is deleted by the next writer.
     store.unmark_writing()
 
 

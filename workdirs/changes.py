@@ -77,6 +77,7 @@ def changes_text(changes: Sequence[PathChange], diffs: Mapping[bytes, str] | Non
         diff = (diffs or {}).get(change.path, "").rstrip("\n")
         cost = estimated_tokens(diff) + 12
         if diff and cost <= min(left, _MOST_DIFF_TOKENS):
+            # Longer than any run in the diff: a file cannot end the fence and speak to Claude outside of it.
             fence = "`" * max(3, 1 + _longest_run(diff, "`"))
             lines += [f"{fence}diff", diff, fence]
             left -= cost

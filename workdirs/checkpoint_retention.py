@@ -6,6 +6,7 @@ from workdirs.checkpoint_model import Checkpoint, Reason
 from workdirs.checkpoint_rules import RetentionAges
 
 _DAY_MS = 86_400_000
+# A branch is compared with this one for as long as it exists.
 _KEPT_FOR_GOOD = frozenset({Reason.BRANCH_POINT})
 _ENDS = frozenset(
     {
@@ -27,6 +28,7 @@ def due_for_removal(checkpoints: Sequence[Checkpoint], ages: RetentionAges, now_
     """
     gone: list[Checkpoint] = []
     seen_days: set[int] = set()
+    # By ids and not by times: a clock that was set back would mix them up.
     for place, each in enumerate(sorted(checkpoints, key=lambda one: one.id, reverse=True)):
         day = each.made_ms // _DAY_MS
         is_last_of_day = day not in seen_days

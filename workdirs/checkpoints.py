@@ -89,6 +89,7 @@ class Checkpoints:
         try:
             snapshot = await self._take_with_room(wish, directory.path)
             head = await asyncio.to_thread(head_of, place.directory)
+        # A cancel leaves the row at `taking`. The next start calls it failed.
         except CheckpointFailed as error:
             await self.db.write([rows.checkpoint_failed(new, str(error))])
             raise
@@ -163,6 +164,7 @@ class Checkpoints:
             if error.why is not WhyNoCheckpoint.STORE_FULL or known is None:
                 raise
             try:
+                # Packing frees what removed checkpoints held, so it helps even if nothing is due today.
                 await self._tidy(known, always_pack=True)
             except WorkdirError:
                 raise error from None
@@ -186,9 +188,11 @@ class Checkpoints:
         found = await rows.load_checkpoints(self.db, directory=directory.path, limit=_MOST_OF_A_DIRECTORY)
         gone = due_for_removal(found, self.rules.ages, self.now_ms())
         ids = [each.id for each in gone]
+        # Rows before refs: after a kill in between, no row promises files that are gone.
         if ids:
             await self.db.write([*rows.delete_restores_of(ids), rows.delete_checkpoints(ids)])
         refs = sorted({each.ref for each in gone})
+        # Checkpoints between which nothing changed share one ref.
         unused = sorted(set(refs) - await rows.load_used_refs(self.db, refs))
         store = Store(self.rules.root / directory.store)
         if store.git_dir.is_dir():

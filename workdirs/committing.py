@@ -62,7 +62,9 @@ def commit_all(room: MergeRoom, snapshot: ObjectId, message: str, signature: Sig
     landing = replace(room, lands=True)
     landing.run("unpack-objects", "-q", stdin=packed.out)
     commit = landing.commit(tree, (state.head,), message, signature)
+    # Objects before the ref: after a kill in between nothing names them, and git's own `gc` removes them.
     move_ref_of(room, f"refs/heads/{state.branch}", commit, state.head)
+    # Without this, git would show the commit's changes as staged in reverse.
     run(repository.call("read-tree", commit))
     return commit
 
@@ -105,11 +107,13 @@ def _tree(trial: MergeRoom, snapshot: ObjectId, changed: _Changed) -> str:
         return trial.run("rev-parse", "--verify", f"{snapshot}^{{tree}}").text
     store = trial.store
     index = store.directory / f"committing-{snapshot}.index"
+    # Mode 0 takes a path out of the index (git-update-index, "Using --index-info").
     lines = [
         (f"{entry.mode} {entry.blob}" if entry is not None else f"0 {_NO_BLOB}").encode() + b"\t" + path + b"\0"
         for path, entry in changed.entries.items()
     ]
     try:
+        # From the last commit on: entries that did not change keep the modes that git knows.
         trial.run("read-tree", trial.tip("HEAD") or "", index=index)
         trial.run("update-index", "-z", "--index-info", stdin=b"".join(lines), index=index)
         return trial.run("write-tree", index=index).text
@@ -120,8 +124,10 @@ def _tree(trial: MergeRoom, snapshot: ObjectId, changed: _Changed) -> str:
 def _refuse_if_unsure(room: MergeRoom, store: Store, snapshot: ObjectId, changed: Collection[FilePath]) -> None:
     """Raise `CommitRefused` where the tree of the checkpoint may not be the tree that git would make."""
     coverage = store.coverage(snapshot)
+    # git would record a repository inside as a commit, without its files.
     if coverage.nested:
         raise CommitRefused("it has repositories inside")
+    # FIFOs and sockets do not count: git would not commit them either.
     if coverage.is_partial or any(each.why is not WhyUncovered.SPECIAL for each in coverage.uncovered):
         raise CommitRefused("some of its files are in no checkpoint")
     if coverage.moving:
@@ -134,6 +140,7 @@ def _refuse_if_unsure(room: MergeRoom, store: Store, snapshot: ObjectId, changed
         raise CommitRefused("files of it go through a filter")
     tree = store.tree(snapshot)
     suspects = [(path, tree[path].blob) for path in changed if path in converted.from_crlf and path in tree]
+    # The other files have no CRLF now, so a commit stores them as they are.
     if any(b"\r\n" in data for _, data in store.blobs(suspects)):
         raise CommitRefused("files of it would get other line ends in a commit")
 
@@ -142,6 +149,8 @@ def _refuse_by_index(room: MergeRoom, changed: Collection[FilePath]) -> None:
     """Raise `CommitRefused` for marks in the index that a tree cannot hold."""
     for line in run(room.repository.call("ls-files", "-s", "-v", "-z")).out.split(b"\0"):
         head, _, path = line.partition(b"\t")
+        # Format: git-ls-files, `-v`. S: not checked out, M: in conflict, a small letter: assumed to be
+        # unchanged.
         if head[:1] in (b"S", b"s") or head[2:8] == b"160000":
             raise CommitRefused("it has submodules, or only a part of the files is checked out")
         if head[:1] == b"M":

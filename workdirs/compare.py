@@ -47,6 +47,7 @@ def unified_diff(
 
     Raises `StoreMissing`.
     """
+    # A name may begin with `:` or hold a star, which git would take for a pattern.
     chosen = tuple(f":(literal){os.fsdecode(path)}" for path in paths)
     options = ("-r", "-p", "--no-renames", "--no-color", "--no-ext-diff", "--no-textconv", "--no-prefix")
     call = store.call("diff-tree", *options, *_trees(old, new), "--", *chosen, max_output=max_bytes)

@@ -43,7 +43,9 @@ def find_conversions(repository: Repository, paths: Collection[FilePath]) -> Con
         if any(known.get(name, b"unset") not in _UNSET for name in _PROGRAMS):
             programs.add(path)
         text, eol = known.get(b"text", b"unspecified"), known.get(b"eol", b"unspecified")
+        # `eol` without `text` means text, too (gitattributes(5), `eol`).
         is_text = text not in _UNSET or (eol not in _UNSET and text != b"unset")
+        # git guesses by the content here. Such a file counts as converted, whatever is in it.
         is_guessed = text == b"unspecified" and settings.autocrlf in ("true", "input")
         if is_text or is_guessed:
             from_crlf.add(path)

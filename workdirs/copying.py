@@ -16,6 +16,7 @@ _FICLONE = 0x40049409
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _OLD_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _CHUNK = 1 << 20
+# Only Linux has the call.
 _HAS_COPY_RANGE = hasattr(os, "copy_file_range")
 # The file systems of both files cannot do it together.
 _NOT_IN_KERNEL = (errno.EXDEV, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF)
@@ -34,6 +35,7 @@ def copy_file(source: WorkTree, target: WorkTree, path: FilePath, most_bytes: in
     except OSError:
         return None
     try:
+        # `fstat` on the descriptor: the path may name another file by now.
         facts = os.fstat(descriptor)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > most_bytes:
             return None
@@ -118,6 +120,7 @@ def _copy_range(source: int, target: int, size: int) -> None:
     left = size
     if _HAS_COPY_RANGE:
         try:
+            # Zero is the end: somebody cut the file. The caller sees it by the stat data.
             while left and (copied := os.copy_file_range(source, target, left)):
                 left -= copied
         except OSError as error:
@@ -134,6 +137,7 @@ def _copy_content(source: int, target: int, most_bytes: int) -> None:
     try:
         fcntl.ioctl(target, _FICLONE, source)
     except OSError as error:
+        # All other errors say only that the two files cannot share blocks.
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise
     else:

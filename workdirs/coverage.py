@@ -81,6 +81,7 @@ def entry_mode(mode: int) -> EntryMode:
     """Return the mode that git gives to a file or link of this `st_mode`."""
     if stat.S_ISLNK(mode):
         return EntryMode.LINK
+    # Like git, which looks at the owner's bit alone.
     return EntryMode.EXECUTABLE if mode & 0o100 else EntryMode.FILE
 
 
@@ -101,6 +102,7 @@ def directory_permissions(found: Mapping[FilePath, int]) -> tuple[int, dict[File
 def directory_bits(path: FilePath, coverage: Coverage) -> int | None:
     """Return the permission bits that a directory had at the checkpoint; `None` if it does not say."""
     bits = coverage.directories.get(path, coverage.usual.get(DIRECTORY))
+    # A bundle may say anything: none of the special bits (set-user-id, sticky) comes back.
     return None if bits is None else bits & 0o777
 
 

@@ -119,6 +119,7 @@ def begin_branch_directory(parent: Path, place: Path, name: str) -> MadeDirector
     Blocks. Raises `BadBranchName`, `PlaceTaken`, `GitFailed`, `OSError`. The caller finishes or drops it.
     """
     check_branch_name(name)
+    # `lexists`: a link that leads nowhere is something, too.
     if os.path.lexists(place):
         raise PlaceTaken(name)
     _make_parents(place)
@@ -203,6 +204,7 @@ def _make_parents(place: Path) -> None:
     """Make the two directories above `place`, real ones: the workspace is writable for Claude's tools."""
     for directory in (place.parent.parent, place.parent):
         make_directory(directory)
+        # A session could have put a link here, and the directory would be made outside of the workspace.
         if directory.is_symlink():
             raise PlaceTaken(directory.name)
 
@@ -227,6 +229,7 @@ def _free_branch(repository: Repository, name: str) -> str:
     prefix = "bridge-" if "bridge" in taken else "bridge/"
     names = (prefix + name if number == 1 else f"{prefix}{name}-{number}" for number in range(1, 1000))
     for each in names:
+        # git keeps a branch as a file, so `x` cannot be made beside `x/y`.
         if each not in taken and not any(other.startswith(f"{each}/") for other in taken):
             return each
     raise PlaceTaken(name)
@@ -241,6 +244,7 @@ def _write_files(wish: DirectoryWish) -> Coverage:
         call = store.call("read-tree", "--reset", "-u", wish.snapshot, deadline_s=_WRITE_DEADLINE_S)
         run(replace(call, work_tree=wish.place, index=index, variables=_ANY_NAME))
     finally:
+        # A killed git leaves its lock file, and the next writing would fail at it.
         for left in (index, index.with_name(f"{index.name}.lock")):
             left.unlink(missing_ok=True)
     _set_modes(wish, coverage)
@@ -295,6 +299,7 @@ def _copy(wish: DirectoryWish, paths: Sequence[FilePath], copies: _Copies) -> in
             try:
                 size = copy_file(source, target, path, copies.left_bytes)
             except FileExistsError:
+                # The checkpoint has the file already.
                 continue
             if size is None:
                 copies.left_out.append(path)
@@ -313,6 +318,7 @@ def _copy_index(repository: Repository, place: Path) -> None:
     linked = open_repository(place)
     if linked is None or not source.is_file():
         return
+    # Under its final name only when it is whole: nothing finds half an index there after a kill.
     copy = linked.git_dir / "index.of-parent"
     content = source.read_bytes()
     copy.write_bytes(content)
@@ -330,6 +336,7 @@ def _make_absent_submodules(linked: Repository) -> None:
     with WorkTree(linked.work_tree) as tree:
         for line in listed:
             head, _, path = line.partition(b"\t")
+            # 160000 is git's mode of a submodule.
             if head.startswith(b"160000") and is_storable(path):
                 with suppress(OSError):  # its files are there, or a file that replaced it
                     directory, name = tree.parent(FilePath(path), create=True)
@@ -357,10 +364,12 @@ def _unlink(repository: Repository, place: Path, branch: str, archive_ref: str) 
     head = _tip(repository, branch) if branch else None
     is_ours = branch.removeprefix("refs/heads/").startswith(("bridge/", "bridge-"))
     try:
+        # The archive first: once the branch is gone, no ref keeps these commits.
         if head and is_ours and archive_ref and not _is_reached_elsewhere(repository, head, branch):
             run(repository.call("update-ref", archive_ref, head))
         _remove_work_tree(repository, place)
         if head and is_ours:
+            # With the old value: git keeps the branch if somebody committed to it meanwhile.
             run(repository.call("update-ref", "-d", branch, head))
     except GitFailed as error:
         raise RemovalFailed(place.name, "git refused to remove it") from error
@@ -368,6 +377,7 @@ def _unlink(repository: Repository, place: Path, branch: str, archive_ref: str) 
 
 def _remove_work_tree(repository: Repository, place: Path) -> None:
     # Without --force git looks for changes first, through the repository's filters. A checkpoint has them all.
+    # Given once, the option does not remove a locked work tree.
     run(repository.call("worktree", "remove", "--force", "--force", os.fspath(place)))
 
 

@@ -24,6 +24,8 @@ class FastImport:
     def __init__(self, git_dir: Path) -> None:
         # No deltas: files that follow each other differ, so trying costs a quarter of the time for nothing.
         # What is alike is found when the store is packed.
+        # `--done`: a stream that ends without this word, because its writer was killed, is an error and moves
+        # no ref.
         options = ("--quiet", "--done", "--date-format=raw", "--depth=0")
         self._call = GitCall(Kind.OURS, git_dir, ("fast-import", *options))
         self._process = start(self._call)
@@ -35,6 +37,7 @@ class FastImport:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._process.poll() is None:
+            # Before `done` no ref has moved. The unfinished pack is deleted by `Store.sweep`.
             self._process.kill()
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             if pipe is not None:
@@ -61,6 +64,7 @@ class FastImport:
             raise self._failure() from None
         assert self._process.stdout is not None
         printed = self._process.stdout.read().split()
+        # The answers to `get-mark` and `ls`: the id of the commit, then `040000 tree` and the id of its tree.
         if self._process.wait() != 0 or len(printed) < 4:
             raise self._failure()
         return ObjectId(printed[0].decode()), ObjectId(printed[3].decode())
@@ -98,6 +102,7 @@ def _as_stream(new: NewCommit) -> bytes:
     message = os.fsencode(new.message)
     lines = [b"commit %s\nmark :1\n" % new.ref.encode(), _PERSON % new.time_s]
     lines.append(b"data %d\n%s\n" % (len(message), message))
+    # The files of the snapshot before without a `from`: a parent would keep all older snapshots alive.
     if new.base != EMPTY_TREE:
         lines.append(b'M 040000 %s ""\n' % new.base.encode())
     # Deletions first: a file may stand where a directory was.

@@ -15,6 +15,7 @@ from workdirs.stat_cache import Known
 # The kernel stamps files with a clock of up to 10 ms a tick: a second write in one tick leaves no trace.
 _TICK_NS = 10_000_000
 _CLOCK_SET_BACK_NS = 1_000_000_000
+# Each is longer than a tick: a file that nobody writes any more passes at the next try.
 _PAUSES_S = (0.012, 0.024, 0.036)
 _CHUNK = 1024 * 1024
 
@@ -78,6 +79,7 @@ def _read(tree: WorkTree, path: FilePath, max_bytes: int) -> Reading:
     if found is None or stat.S_ISDIR(found.st_mode):
         return NotThere()
     if stat.S_ISLNK(found.st_mode):
+        # Nobody can rewrite a link in place, so one look has all of it.
         target = tree.read_link(path)
         return Content(target, known_as(found, blob_id(target)))
     if not stat.S_ISREG(found.st_mode):
@@ -91,6 +93,7 @@ def _read(tree: WorkTree, path: FilePath, max_bytes: int) -> Reading:
 
 def _read_open(descriptor: int, max_bytes: int) -> Reading:
     before = os.fstat(descriptor)
+    # Another thing may stand there by now than the one that `stat` saw.
     if not stat.S_ISREG(before.st_mode):
         return NotCovered(WhyUncovered.SPECIAL)
     if before.st_size > max_bytes:
@@ -100,9 +103,11 @@ def _read_open(descriptor: int, max_bytes: int) -> Reading:
     after = os.fstat(descriptor)
     known = known_as(after, blob_id(data))
     is_whole = len(data) == after.st_size and known_as(before, known.blob) == known
+    # The time of change, not of modification: any program may set that one to what it was.
     age_ns = started_ns - after.st_ctime_ns
     if is_whole and age_ns > _TICK_NS:
         return Content(data, known)
+    # Stat data that no file has: the next snapshot reads this file again.
     never_matches = Known(0, 0, 0, 0, after.st_mode, known.blob)
     # A time far in the future: the clock was set back, and no waiting tells whether the file changes.
     return Content(data, never_matches, is_moving=not (is_whole and age_ns < -_CLOCK_SET_BACK_NS))

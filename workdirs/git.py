@@ -36,6 +36,7 @@ _FLAGS = (
     f"core.hooksPath={os.devnull}",
     "-c",
     "log.mailmap=false",
+    # No `gc` that git starts by itself: it packs refs, and `Store.holds` reads them as files.
     "-c",
     "gc.auto=0",
     "-c",
@@ -142,12 +143,16 @@ def environment(call: GitCall) -> dict[str, str]:
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
+        # No refresh of the index on the side: it takes `index.lock`, and a git of the user would fail
+        # meanwhile.
         "GIT_OPTIONAL_LOCKS": "0",
+        # A replace ref in their repository would show another content under an object's id.
         "GIT_NO_REPLACE_OBJECTS": "1",
         # Missing objects are not fetched: a remote names programs for that. Older git knows the second only.
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_ALLOW_PROTOCOL": "none",
         "GIT_PAGER": "cat",
+        # English, because `listing` reads git's warnings.
         "LC_ALL": "C",
         **call.variables,
     }
@@ -272,6 +277,7 @@ def _exchange(process: subprocess.Popen[bytes], call: GitCall) -> tuple[bytes, b
             (process.stdout, selectors.EVENT_READ),
             (process.stderr, selectors.EVENT_READ),
         ):
+            # A full pipe would block the write otherwise, past the deadline.
             os.set_blocking(pipe.fileno(), False)
             selector.register(pipe, events)
         while selector.get_map():
@@ -312,6 +318,7 @@ def _drain(descriptor: int, into: bytearray) -> bool:
 async def _communicate(process: asyncio.subprocess.Process, call: GitCall) -> Answer:
     assert process.stdin is not None
     assert process.stderr is not None
+    # Output is read while input is written: with a full pipe at its output, git stops reading.
     async with asyncio.TaskGroup() as tasks:
         out = tasks.create_task(_read(process, call.max_output), name="git output")
         err = tasks.create_task(_read_end(process.stderr), name="git errors")

@@ -43,6 +43,7 @@ def find_git_directory(work_tree: Path) -> GitDirectory | None:
     if not pointed.startswith("gitdir:"):
         return None
     git_dir = work_tree / pointed.removeprefix("gitdir:").strip()
+    # A relative path counts from the work tree. Joined to it, an absolute one stays as it is.
     return GitDirectory(git_dir, _common_dir(git_dir)) if git_dir.is_dir() else None
 
 

@@ -33,11 +33,13 @@ def ignored_by(
     """
     if not paths:
         return set()
+    # git reads no `.gitignore` that is a link.
     rules = [
         (path, entry.blob)
         for path, entry in tree.items()
         if path.rpartition(b"/")[2] == _NAME and entry.mode is not EntryMode.LINK
     ]
+    # The innermost repository first: its rules count for a path, not those further out.
     roots = sorted(nested, key=len, reverse=True)
     by_root: dict[bytes, list[bytes]] = defaultdict(list)
     for path in paths:
@@ -64,12 +66,14 @@ def ignored_now(store: Store, place: Path, names: list[bytes], rules: bytes) -> 
     """Return those of `names` that the `.gitignore` files below `place` or `rules` cover."""
     if not names:
         return []
+    # `--no-index`: by default, files that an index names are never called ignored.
     call = store.call("check-ignore", "--no-index", "-z", "--stdin", stdin=b"\0".join(names) + b"\0")
     with tempfile.NamedTemporaryFile(dir=store.directory, prefix="exclude-") as file:
         file.write(rules + b"\n")
         file.flush()
         # check-ignore has no option for one more file of rules; this setting is one.
         call = replace(call, work_tree=place, cwd=place, settings=(("core.excludesFile", file.name),))
+        # Exit code 1: no rule covers any of the names.
         answer = run(call, codes=(0, 1))
     return [name for name in answer.out.split(b"\0") if name]
 

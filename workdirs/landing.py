@@ -112,10 +112,12 @@ def bring_along(room: MergeRoom, landing: Landing, token: str) -> list[FilePath]
     changes = _changes(room, landing)
     modes = DiskModes(checkout)
     with WorkTree(checkout.work_tree) as tree:
+        # The temporary file of a killed run would be in the way: a new one is made with `O_EXCL`.
         remove_temporaries(tree, list(changes), token)
         seen, steps, left = _steps(_Disk(tree, modes, _leaving(changes)), changes)
         applied = Applier(tree, seen, token).apply(tuple(steps), lambda wanted: _contents(room, wanted))
     left += [each.path for each in applied.left]
+    # Files before the index: after a kill in between git shows them as changed, and the repeat goes on there.
     _update_index(checkout, changes, set(left))
     return sorted(left)
 
@@ -172,6 +174,7 @@ def _contents(room: MergeRoom, wanted: Sequence[tuple[FilePath, ObjectId]]) -> I
         answer = room.run("cat-file", "--batch", stdin=b"".join(b"%s\n" % blob.encode() for _, blob in batch))
         position = 0
         for path, blob in batch:
+            # This first line has an id, a type and a size: 200 bytes are plenty.
             head, _, _ = answer.out[position : position + 200].partition(b"\n")
             size = int(head.split()[2]) if head.split()[1:2] == [b"blob"] else -1
             start = position + len(head) + 1
@@ -201,6 +204,7 @@ def _blocked(
     index: Mapping[bytes, Entry | None],
     filtered: frozenset[bytes],
 ) -> Blocked | None:
+    # git would write other bytes than those in the commit, and its programs do not run here.
     if path in filtered:
         return Blocked(path, WhyBlocked.FILTERED)
     if index.get(path) != old:
@@ -258,6 +262,7 @@ def _steps(disk: _Disk, changes: Changes) -> tuple[dict[bytes, Known], list[Step
     steps: list[Step] = []
     left: list[FilePath] = []
     for path, (old, new) in changes.items():
+        # A run that was killed did this one.
         if _now(disk, path, new) == new:
             continue
         now = _now(disk, path, old)
@@ -280,6 +285,7 @@ def _bits(mode: EntryMode, found: os.stat_result | None) -> int | None:
     if found is None or not stat.S_ISREG(found.st_mode):
         return None
     bits = stat.S_IMODE(found.st_mode) & 0o777
+    # A program may be run by all who may read it, as under the umask.
     return bits | (bits & 0o444) >> 2 if mode is EntryMode.EXECUTABLE else bits & ~0o111
 
 

@@ -20,6 +20,7 @@ from workdirs.people_settings import exclude_rules, people_ignore_file
 
 TEMPORARY = ".claude-bridge-restoring-"
 """How the names of files begin that a restore is writing. No checkpoint takes them in."""
+# Each one costs at least one start of git.
 _MAX_NESTED = 64
 _MAX_OUTPUT = 256 * 1024 * 1024
 _DENIED = re.compile(r"warning: could not open directory '(.+)/': Permission denied")

@@ -146,6 +146,7 @@ def _table(load: Callable[[str], Any], text: str) -> Mapping[str, Any]:
         return {}
     try:
         loaded = load(text)
+    # `RecursionError`: deeply nested JSON or TOML.
     except (ValueError, RecursionError):
         return {}
     return loaded if isinstance(loaded, dict) else {}
@@ -166,6 +167,7 @@ def setup_plan(directory: Path) -> SetupPlan:
     if "package.json" in named:
         named += started_files(manifests.json("package.json"), manifests.has)
     files = tuple(name for name in dict.fromkeys(named) if manifests.has(name))
+    # Somebody agrees to these contents. A file that changed needs another consent.
     facts = sha256("\n".join((*commands, "")).encode())
     for name in files:
         facts.update(f"{name}\0{manifests.digest(name)}\n".encode())

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 import msgspec
 
+# 40 digits with SHA-1, 64 with SHA-256.
 _OBJECT_ID = re.compile(rb"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _ENTRY = re.compile(rb"([0-7]{6}) ([0-9a-f]{40,64}) ([123])\t(.+)", re.DOTALL)
 _COUNT = re.compile(rb"[0-9]{1,6}")
@@ -121,6 +122,7 @@ def _conflicts(fields: Iterator[bytes]) -> Iterator[Conflict]:
         paths = _taken(fields, int(count))
         kind, words = _taken(fields, 2) or (b"", b"")
         found = _SHORT_TYPE.fullmatch(_text(kind))
+        # Other types, such as `Auto-merging`, are notes.
         if found is not None:
             yield Conflict(ConflictKind(found[1]), paths, _text(words))
 

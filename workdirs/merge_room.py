@@ -70,6 +70,7 @@ class MergeRoom(msgspec.Struct, frozen=True):
 
     def tip(self, ref: str) -> ObjectId | None:
         """Return the commit that a ref of the repository names; None if it names none."""
+        # Exit code 1: the ref names nothing.
         found = run(self.repository.call("rev-parse", "-q", "--verify", f"{ref}^{{commit}}"), codes=(0, 1)).text
         return ObjectId(found) if found else None
 
@@ -81,5 +82,6 @@ class MergeRoom(msgspec.Struct, frozen=True):
 
 
 def _one_line(text: str, otherwise: str) -> str:
+    # A line end, `<` or `>` would end the name in the header of the commit.
     kept = "".join(each for each in text if each.isprintable() and each not in "<>").strip()
     return kept[:200] or otherwise

@@ -131,6 +131,7 @@ def _squash(room: MergeRoom, wish: MergeWish, target: ObjectId, source: ObjectId
     merged = _trial(room, ours, source)
     if merged.has_conflicts:
         return merged
+    # The target has all of it already: an empty commit would say nothing.
     if merged.tree == _tree(room, target):
         return _Result(target, merged.tree)
     return _Result(_committed(room, wish, merged.tree, (target,), source), merged.tree)
@@ -153,6 +154,8 @@ def _rebase(room: MergeRoom, wish: MergeWish, target: ObjectId, source: ObjectId
     result = _Result(target, _tree(room, target))
     for commit in listed:
         parents = room.run("rev-list", "--parents", "-n", "1", commit).text.split()[1:]
+        # A stand-in for the target with this commit's parent below: git then takes the parent for the base of
+        # the merge.
         ours = room.commit(result.tree, tuple(parents[:1]), "base", Signature(at_s=wish.now_s))
         picked = _trial(room, ours, ObjectId(commit))
         if picked.has_conflicts:
@@ -181,6 +184,7 @@ def _picked(room: MergeRoom, wish: MergeWish, commit: str, tree: ObjectId, paren
 
 def _trial(room: MergeRoom, ours: ObjectId, theirs: ObjectId) -> _Result:
     """Merge two commits; the result's tip is not set to a new commit yet."""
+    # 128: the two have no common history.
     answer = room.run("merge-tree", "--write-tree", "-z", "--messages", ours, theirs, codes=(0, 1, 128, _USAGE))
     if answer.code == _USAGE:
         raise MergeImpossible("merging needs git 2.38 or newer on the bridge's machine")
@@ -201,6 +205,7 @@ def _tree(room: MergeRoom, commit: ObjectId) -> ObjectId:
 
 
 def _is_ancestor(room: MergeRoom, old: ObjectId, new: ObjectId) -> bool:
+    # 128: one of the commits is gone.
     return room.run("merge-base", "--is-ancestor", old, new, codes=(0, 1, 128)).code == 0
 
 

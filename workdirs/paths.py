@@ -68,6 +68,7 @@ class WorkTree:
     ) -> None:
         self._made_bits = made_bits or {}
         self._made: list[tuple[FilePath, int]] = []
+        # The work directory itself may be given by a link. Only below it none is followed.
         self.descriptor = os.open(directory, _DIRECTORY & ~os.O_NOFOLLOW)
         self._opened: tuple[bytes, int] | None = None
 
@@ -145,6 +146,7 @@ class WorkTree:
     def _make(self, path: FilePath, name: bytes, parent: int) -> None:
         bits = self._made_bits.get(path)
         with suppress(FileExistsError):
+            # The owner needs all rights until `settle`: files are still to be written into it.
             os.mkdir(name, 0o777 if bits is None else bits | 0o700, dir_fd=parent)
             if bits is not None:
                 self._made.append((path, bits))
@@ -157,6 +159,7 @@ class WorkTree:
 
 def is_link_in_the_way(error: OSError) -> bool:
     """Whether a link stands where a directory is needed."""
+    # For a link opened with `O_DIRECTORY`, Linux says ENOTDIR; FreeBSD says EMLINK instead of ELOOP.
     return error.errno in (errno.ELOOP, errno.ENOTDIR, errno.EMLINK)
 
 

@@ -33,6 +33,7 @@ def _ignore(tree: WorkTree, name: str) -> None:
     """Add the directory to `info/exclude` if the work tree has a repository of its own with such a file."""
     line = f"/{name}/\n".encode()
     try:
+        # This fails where `.git` is a link or a file, so nothing outside of the work tree is written.
         directory, last = tree.parent(_EXCLUDE)
         flags = os.O_RDWR | os.O_APPEND | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         descriptor = os.open(last, flags, dir_fd=directory)

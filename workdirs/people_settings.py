@@ -17,6 +17,7 @@ _MACHINE = Path("/etc/gitconfig")
 
 def people_setting(name: str) -> str:
     """Return the value of a setting of git in the files of the user and the machine; empty if it is not set."""
+    # In git's order: a later file wins.
     files = (_MACHINE, *_files_of_user())
     found = ""
     for file in files:

@@ -88,6 +88,7 @@ def plan_restore(looked: Looked, scope: Collection[FilePath] | None) -> RestoreP
     steps: list[Step] = []
     left: list[Left] = []
     untouched = {each.path for each in (*looked.now.uncovered, *looked.target.uncovered)}
+    # A moving file was stored as last read, perhaps torn: nobody knows whether it is still so.
     untouched.update(looked.now.moving)
     for path, (old, new) in sorted(looked.differences.items()):
         if scope is not None and path not in scope:

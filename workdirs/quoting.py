@@ -24,6 +24,7 @@ def quoted(name: bytes | str, most: int = 120) -> str:
 
 
 def _escaped(character: str) -> str:
+    # A backtick could end the code in which Markdown shows the name.
     if character in '"\\`':
         return "\\" + character
     if character.isprintable():

@@ -163,4 +163,5 @@ def _has_link(directory: Path, *, deep: bool) -> bool:
     except FileNotFoundError:
         return False
     except OSError:
+        # A directory that cannot be looked at is not trusted.
         return True

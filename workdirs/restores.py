@@ -73,11 +73,13 @@ class Restores:
         written, and what `preview` raises.
         """
         async with self._checkpoints.locked(wish.place.directory):
+            # With a new safety checkpoint: files may have changed since somebody looked.
             preview = await self._preview(wish)
             if preview.digest != digest:
                 raise PlanChanged
             new = RestoreId(self._checkpoints.ids.make())
             cut = rows.CutRestore(new, wish.target, preview.safety.id, wish.owner, wish.scope)
+            # The row first: from here on, `finish_cut` finishes what a kill cuts.
             await self._db.write([rows.insert_restore(cut, preview.target.directory, wish.undoes, self._now())])
             crash_point("restore.begun")
             return await self._carry_out(cut, wish.place, wish.anchor, preview)
@@ -108,6 +110,7 @@ class Restores:
 
     async def _preview(self, wish: RestoreWish) -> Preview:
         target = await self._checkpoints.load(wish.target)
+        # Ids come from people: one of another directory must not be restored here.
         if target.directory != str(wish.place.directory):
             raise CheckpointGone
         note = Note(wish.owner, wish.anchor, Reason.BEFORE_RESTORE)
@@ -140,6 +143,7 @@ class Restores:
             crash_point("restore.applied")
             note = Note(cut.owner, anchor, Reason.AFTER_RESTORE)
             after = await self._checkpoints.take_locked(place, note)
+        # A cancel leaves the row at `applying`, so the next start finishes it.
         except (WorkdirError, OSError) as error:
             reason = str(error) if isinstance(error, WorkdirError) else error.strerror or "the system refused"
             await self._db.write([rows.restore_failed(cut.id, reason, self._now())])
@@ -153,6 +157,7 @@ class Restores:
         wrong = await asyncio.to_thread(differing, store, plan, applied, after.commit, target.commit)
         paths = {step.path for step in applied.done}
         changes = [each for each in await self._checkpoints.compare(safety, after) if each.path in paths]
+        # A comparison does not show these: of the permission bits, a tree has one only.
         changes += [
             PathChange(step.path, ChangeKind.CHANGED, 0, 0)
             for step in applied.done
@@ -189,6 +194,7 @@ class Restores:
                 planned_steps, store, place.directory, safety.commit, target.commit, cut.scope
             )
             earlier = already_done(planned, preview.plan.steps, differences)
+            # An undo goes back to the first safety checkpoint: in the new one half of the restore is done.
             rest = replace(preview, safety=safety, plan=replace(preview.plan, steps=steps))
             return await self._carry_out(cut, place, safety.anchor, rest, earlier)
 
@@ -207,4 +213,5 @@ def _plan(
 
 
 def _token(restore: RestoreId) -> str:
+    # The random end of the id. Its beginning is a time, which another restore may share.
     return restore[-12:]

@@ -35,6 +35,7 @@ def look_up(store: Store, work_tree: Path, now: ObjectId, target: ObjectId) -> L
         nested = {*coverage_now.nested, *coverage_target.nested}
         ignored = ignored_by(store, store.tree(target), nested, deleted, work_tree, coverage_target.excludes)
     with WorkTree(work_tree) as tree:
+        # An ignored path is not deleted, so it is in the way of what the target has there.
         in_the_way = {path for path in created if is_in_the_way(tree, path, set(deleted) - ignored)}
         clashing = _clashing(tree, store, target)
     return Looked(differences, coverage_now, coverage_target, ignored, in_the_way, clashing)
@@ -98,6 +99,7 @@ def _clashing(tree: WorkTree, store: Store, target: ObjectId) -> set[FilePath]:
     """Return the names of the target that are one here. Only a file system that ignores case has any."""
     for name in os.listdir(tree.descriptor):  # noqa: PTH208 - by the descriptor
         other = name.swapcase()
+        # The first name with a letter tells it for all: the same file answers to both spellings.
         if other != name:
             here, there = tree.stat(FilePath(os.fsencode(name))), tree.stat(FilePath(os.fsencode(other)))
             if here is not None and there is not None and os.path.samestat(here, there):

@@ -23,6 +23,7 @@ _COLUMNS = (
     "id, directory, owner, anchor, reason, label, ref, commit_id, tree, files, uncovered, moving,"
     " is_partial, is_late, pinned, made_ms, head"
 )
+# More are not stored. Then the scope of a restore stands for its paths, see `load_restore_scope`.
 _MOST_CHANGES = 5000
 
 
@@ -309,6 +310,7 @@ async def load_restore_scope(db: Database, restore_id: RestoreId) -> Scope:
     found = await db.read(
         "SELECT path FROM file_changes WHERE checkpoint = ? AND cause = 'restore'", (str(row[1]),)
     )
+    # At the limit, there may have been more than are stored.
     return frozenset(_path(each[0]) for each in found) if len(found) < _MOST_CHANGES else _scope(str(row[0]))
 
 
@@ -320,6 +322,7 @@ def delete_checkpoints(ids: Iterable[CheckpointId]) -> AnyStatement:
 def delete_restores_of(ids: Iterable[CheckpointId]) -> list[AnyStatement]:
     """Delete the restores that name one of these checkpoints."""
     listed = list(ids)
+    # `undoes` refers to another restore: the reference goes first, or SQLite refuses to delete that one.
     unlink = "UPDATE restores SET undoes = NULL WHERE undoes IN (SELECT id FROM restores WHERE {0} = ?)"
     delete = "DELETE FROM restores WHERE {0} = ?"
     return [

@@ -54,11 +54,8 @@ from workdirs.store_repair import repair
 log = logging.getLogger(__name__)
 
 _PATIENT_FILES = 20  # so many moving files are waited for; each may cost 70 ms
-
-_MEASURED_PARTS = (
-    8  # so many times while the store fills up: one snapshot may be larger than all that may be kept
-)
-
+# Times that the store is measured as it fills up: one snapshot may be larger than all that may be kept.
+_MEASURED_PARTS = 8
 _NO_ROOM = ("No space left", "Out of diskspace", "Disk quota")  # as git says it, in several places
 
 
@@ -109,6 +106,7 @@ def _take(wish: SnapshotWish) -> Snapshot:
         raise CheckpointFailed(WhyNoCheckpoint.GONE, "the work directory does not exist any more")
     with store.locked(wish.deadline_s):
         store.prepare()
+        # Under the lock, unfinished files can only be those of a writer that was killed.
         store.sweep()
         try:
             return _look_and_store(store, wish)
@@ -146,6 +144,7 @@ def _says_no_room(error: GitFailed) -> bool:
 def _usable_cache(store: Store, wish: SnapshotWish) -> StatCache:
     """Return the cache if its snapshot is still kept; else what the previous commit says, without stat data."""
     cache = load(store.cache(wish.cache))
+    # A packing deletes the contents of a removed checkpoint, so its cache must not call them stored.
     if store.holds(cache.ref, cache.commit):
         return cache
     try:
@@ -226,6 +225,7 @@ class _Work:
             commit, tree = stream.commit(new)
         self._store.unmark_writing()
         crash_point("snapshot.after_commit")
+        # The cache last: after a kill before this line the old one still holds, and only time is lost.
         self._save(new.ref, commit, tree, message)
         return Snapshot(commit, tree, new.ref, coverage, self._stored_bytes)
 
@@ -246,6 +246,7 @@ class _Work:
             except OSError:
                 different.append(path)
                 continue
+            # `ctime` and inode, too: a program can give a file its old size and its old time of modification.
             if (
                 known.ctime_ns == found.st_ctime_ns
                 and known.mtime_ns == found.st_mtime_ns
@@ -379,6 +380,7 @@ class _Work:
     def _importing(self) -> FastImport:
         if self._import is None:
             self._refuse_if_full()
+            # The mark first: a later writer deletes the left-overs of a killed one only if it finds it.
             self._store.mark_writing()
             self._import = FastImport(self._store.git_dir)
         return self._import

@@ -9,9 +9,12 @@ from storage.files import make_directory
 from workdirs.listing import IndexKeys
 from workdirs.model import EMPTY_TREE
 
+# Fields are stored by position (`array_like`): another order of them needs another version.
 _VERSION = 1
 
 
+# `gc=False`: a tree may have 200,000 of them, each collection would visit them all, and none can be in a
+# cycle.
 class Known(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One file of the last snapshot. Stat data of zeros never matches: the file is read again."""
 

@@ -28,6 +28,7 @@ _LOCK_PAUSE_S = 0.05
 _REPACK_DEADLINE_S = 600.0
 _LOOSE_TOO_MANY = 2000
 _PACKS_TOO_MANY = 20
+# So many ids fit into a pipe. With more, git could wait to print while we wait to write.
 _BATCH = 32
 
 
@@ -72,6 +73,7 @@ class Store(msgspec.Struct, frozen=True):
         descriptor = os.open(self.directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             until = time.monotonic() + deadline_s
+            # Tried again and again, because `flock` itself has no deadline.
             while not _try_lock(descriptor):
                 if time.monotonic() > until:
                     raise CheckpointFailed(
@@ -80,6 +82,8 @@ class Store(msgspec.Struct, frozen=True):
                 time.sleep(_LOCK_PAUSE_S)
             yield
         finally:
+            # Closing gives the lock back. The kernel closes the file of a killed process, so no lock stays
+            # behind.
             os.close(descriptor)
 
     def mark_writing(self) -> None:
@@ -181,11 +185,13 @@ class Store(msgspec.Struct, frozen=True):
                         if len(head) != 3 or head[1] != b"blob":
                             raise StoreDamaged(path)
                         data = process.stdout.read(int(head[2]))
+                        # git puts a line feed behind each content.
                         process.stdout.read(1)
                         if sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest() != blob:
                             raise StoreDamaged(path)
                         yield path, data
             finally:
+                # A reader may stop early, and git would go on waiting for ids.
                 process.kill()
 
     def size(self) -> int:
@@ -216,6 +222,8 @@ class Store(msgspec.Struct, frozen=True):
         for directory, _, names in os.walk(self.git_dir / "objects"):
             for name in names:
                 with suppress(OSError):
+                    # Blocks of 512 bytes, whatever the disk uses: the room taken, which for small files
+                    # exceeds their size.
                     yield _ObjectFile(name, os.stat(os.path.join(directory, name)).st_blocks * 512)  # noqa: PTH116, PTH118
 
 

@@ -24,6 +24,7 @@ def repair(store: Store) -> bool:
 
     Raises `OSError`, `GitFailed`.
     """
+    # Missing parts first: git answers nothing without them. Refs last: they are judged by the objects left.
     broken = [*_missing_parts(store.git_dir), *_broken_loose(store.git_dir), *_broken_packs(store)]
     broken += _broken_refs(store)
     if broken:

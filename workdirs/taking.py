@@ -19,6 +19,7 @@ from workdirs.snapshot import SnapshotWish, take_snapshot
 from workdirs.snapshot_process import Failed, Taken, decode_answer, encode_wish
 from workdirs.store import Store
 
+# Measured with 20,000 files: in a thread 48 MB more memory, and an event loop that stands still for 10 ms.
 _SMALL_FILES = 2000
 # A file of the cache takes 60 to 120 bytes. The size of the cache tells the files without reading it.
 _SMALL_CACHE_BYTES = _SMALL_FILES * 90
@@ -32,6 +33,7 @@ async def take(wish: SnapshotWish) -> Snapshot:
 
 async def _take_in_thread(wish: SnapshotWish) -> Snapshot:
     stop = threading.Event()
+    # `to_thread` copies the context, so the calls of git in the thread see the event.
     token = STOP.set(stop)
     try:
         return await asyncio.to_thread(take_snapshot, wish)
@@ -50,11 +52,13 @@ async def take_in_process(wish: SnapshotWish) -> Snapshot:
     """Take a snapshot in a process of its own, which ends with this call."""
     root = Path(__file__).resolve().parent.parent
     process = await asyncio.create_subprocess_exec(
+        # `-P`: no module is imported from the current directory.
         *(sys.executable, "-P", "-m", "workdirs.snapshot_process"),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
         cwd=os.sep,
+        # Nothing else of our environment: it may hold the bot's token.
         env={"PATH": os.defpath, **_passed_on(), "PYTHONPATH": os.fspath(root)},
         start_new_session=True,
     )

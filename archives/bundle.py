@@ -27,6 +27,7 @@ TEMPORARY = ".part-"
 def is_bundle_name(name: str) -> bool:
     """Whether a file of this name can be in a bundle: parts joined by `/`, none of them special."""
     parts = name.split("/")
+    # A colon in the second place: on Windows, such a name begins with a drive.
     is_plain = "\\" not in name and "\0" not in name and name[1:2] != ":" and name != NAME
     return is_plain and all(parts) and ".." not in parts and "." not in parts and is_clean(name)
 
@@ -57,6 +58,7 @@ def write_bundle(target: Path, sources: Iterable[Source], head: Manifest) -> Man
         with os.fdopen(descriptor, "w+b") as file:
             with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL) as bundle:
                 entries.extend(entry for each in sources if (entry := _add(bundle, each)) is not None)
+                # The manifest comes last: only now the hashes of all files are known.
                 manifest = Manifest(
                     kind=head.kind,
                     name=head.name,
@@ -66,6 +68,7 @@ def write_bundle(target: Path, sources: Iterable[Source], head: Manifest) -> Man
                 )
                 bundle.writestr(_info(NAME, 0o600), to_json(manifest))
             file.flush()
+            # The content before the name: a loss of power leaves no half bundle under it.
             os.fsync(file.fileno())
         crash_point("bundle.written")
         draft.replace(target)
@@ -94,6 +97,7 @@ def _add(bundle: zipfile.ZipFile, source: Source) -> ManifestEntry | None:
         digest = hashlib.sha256(source.content).hexdigest()
         return ManifestEntry(source.path, len(source.content), digest, source.mode)
     try:
+        # `O_NONBLOCK`: opening a FIFO would wait for a writer.
         descriptor = os.open(source.content, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
@@ -103,7 +107,9 @@ def _add(bundle: zipfile.ZipFile, source: Source) -> ManifestEntry | None:
             return None
         info = _info(source.path, found.st_mode & 0o777, packed=source.packed)
         counted, size = hashlib.sha256(), 0
+        # The size is not known yet, and the usual header has four bytes for it.
         with bundle.open(info, "w", force_zip64=True) as out:
+            # Counted here and not taken from `fstat`: the file may grow while it is read.
             while chunk := file.read(_CHUNK):
                 counted.update(chunk)
                 size += len(chunk)

@@ -17,6 +17,7 @@ from archives.manifest import MAX_BYTES, NAME, Manifest, ManifestEntry, from_jso
 
 _CHUNK = 1 << 18
 _SMALL = 1 << 20
+# `zipfile` raises all of these for damaged or strange files.
 _BAD = (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError)
 
 
@@ -99,6 +100,7 @@ def _check_names(infos: list[zipfile.ZipInfo]) -> None:
         kind = stat.S_IFMT(info.external_attr >> 16)
         if stat.S_ISLNK(kind):
             raise BundleRefused(name, "it is a link")
+        # 0: an archive that was not made on Unix stores no kind.
         if info.is_dir() or kind not in (0, stat.S_IFREG):
             raise BundleRefused(name, "it is no file")
         if info.flag_bits & 0x1:
@@ -132,6 +134,7 @@ def _check_listed(infos: list[zipfile.ZipInfo], manifest: Manifest) -> None:
         info = there.get(entry.path)
         if info is None:
             raise BundleRefused(entry.path, "it is missing")
+        # Later readings take the size in the manifest for the limit.
         if info.file_size != entry.size:
             raise BundleRefused(entry.path, "its size is not what the manifest says")
     for name in there:

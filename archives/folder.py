@@ -45,6 +45,7 @@ class SessionFolder:
             path = self.path / name
             if name.startswith(tuple(f"{part}/" for part in EDITED)) and path.exists():
                 continue
+            # Each write waits for the disk, and most views are as they were.
             if not _has(path, data):
                 make_directory(path.parent)
                 write_whole(path, data)
@@ -82,10 +83,13 @@ class SessionFolder:
         if not target.path.exists():
             self.path.rename(target.path)
             return target
+        # Both are there if an earlier move failed on the disk and the views were written anew at the other
+        # place.
         for name, path in self.files():
             if not (target.path / name).exists():
                 make_directory((target.path / name).parent)
                 path.rename(target.path / name)
+        # What is left here is at the target already.
         shutil.rmtree(self.path)
         return target
 

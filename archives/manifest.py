@@ -53,6 +53,7 @@ def to_json(manifest: Manifest) -> bytes:
 def from_json(data: bytes) -> Manifest:
     """Read a manifest. Raises `BundleRefused` for a newer schema and for anything that is no manifest."""
     try:
+        # The head alone first: a newer schema may have fields that cannot be read here.
         head = _heads.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleRefused(NAME, "this is no manifest") from error

@@ -12,6 +12,7 @@ _PLAIN_PROJECT = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9_-])?")
 
 def slug_of(text: str, otherwise: str = "work") -> str:
     """Return `text` as at most 40 characters of `[a-z0-9-]`, or `otherwise` if none of it can be written so."""
+    # NFKD takes accents off their letters, so `é` becomes `e` instead of nothing.
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     slug = _NOT_IN_SLUG.sub("-", plain).strip("-")[:MAX_SLUG].strip("-")
     return slug or otherwise

@@ -33,6 +33,7 @@ def due(backups: Sequence[Kept], rules: BackupRules, now: datetime) -> list[str]
     daily = sorted((each for each in backups if each.kind == "daily"), key=_order, reverse=True)
     if rules.keep_daily is not None:
         days = _firsts(daily, [each.made.strftime("%Y-%m-%d") for each in daily], rules.keep_daily)
+        # The week of ISO 8601 with its own year: the last days of December may be in week 1.
         weeks = _firsts(daily, [each.made.strftime("%G-%V") for each in daily], rules.keep_weekly)
         stays = {*days, *weeks, *(each.id for each in daily[:1])}
         gone += [each for each in daily if each.id not in stays]

@@ -13,6 +13,7 @@ def to_yaml(values: Mapping[str, Value]) -> str:
     class Dumper(yaml.SafeDumper):
         """Quotes texts. YAML 1.1 and 1.2 disagree on unquoted ones such as `1e3`, `0o7` and `no`."""
 
+        # Otherwise a value that comes twice is written as an anchor and an alias (`&id001`, `*id001`).
         def ignore_aliases(self, data: object) -> bool:  # noqa: ARG002 (the parser's name)
             return True
 

@@ -99,10 +99,12 @@ async def make_session_backup(parts: ServiceParts, session: Session, facts: Fold
 
     Raises `BackupRefused`.
     """
+    # No other call may take the same id between the look at the ids and the row.
     async with parts.folder_locks.of("backups"):
         cut = [
             each for each in await rows.load_cut_backups(parts.manager.db) if each.info.session_id == session.id
         ]
+        # The end of this session was killed in the middle: its backup is made again, not a second one.
         if cut:
             info = cut[0].info
         else:
@@ -148,6 +150,7 @@ async def daily_backup(parts: ServiceParts, label: str = "") -> StoredBackup:
         manifest, trouble = await write_whole_backup(parts, info, whole_of(parts, info))
         return await made(parts, info, manifest, trouble)
     except (OSError, WorkdirError, ArchiveError) as error:
+        # Files before the row: without it, no start would find and clear them.
         await asyncio.to_thread(shutil.rmtree, whole_of(parts, info), ignore_errors=True)
         await parts.manager.db.write([rows.delete_backup(info.id)])
         raise refused(error) from error
@@ -166,6 +169,7 @@ async def made(parts: ServiceParts, info: c.BackupInfo, manifest: Manifest, trou
 
 async def clear_cut_backups(parts: ServiceParts) -> None:
     """Clear the backups that were cut while they were made, and finish removals; for the start."""
+    # Those of cut ends are made already: `finish_cut_acts` begins with the ends.
     for cut in await rows.load_cut_backups(parts.manager.db):
         await asyncio.to_thread(_remove_files, parts, cut.info)
         await parts.manager.db.write([rows.delete_backup(cut.info.id)])
@@ -209,6 +213,7 @@ def _found(parts: ServiceParts, ids: set[str]) -> list[StoredBackup]:
         try:
             manifest = from_json(place.read_bytes()) if place.name == NAME else read_manifest(place)
             kind = c.BackupKind(manifest.kind)
+        # A foreign or damaged file is no backup, and stays where it is.
         except (ArchiveError, OSError, ValueError):
             continue
         info = c.BackupInfo(
@@ -222,6 +227,7 @@ def _found(parts: ServiceParts, ids: set[str]) -> list[StoredBackup]:
             files=len(manifest.entries),
             made_ms=manifest.made_ms,
         )
+        # The directory is the bridge's own, so the claims of a manifest in it are believed.
         user = manifest.facts.get("user", "")
         adopted.append(StoredBackup(info, user, sha256_of(place), BackupStatus.MADE))
     return adopted
@@ -254,6 +260,7 @@ async def _may(parts: ServiceParts, actor: Actor, backup: StoredBackup) -> bool:
         return False
     try:
         session = await parts.manager.get_session(backup.info.session_id)
+    # Its session is deleted: it still belongs to the person who had it.
     except SessionError:
         return bool(backup.user_id) and backup.user_id == actor.user_id
     return may(actor, Action.MANAGE, await session_facts(session))
@@ -297,6 +304,7 @@ async def rotate(parts: ServiceParts) -> list[StoredBackup]:
     """Remove the backups that are due; return them."""
     removed = await _due(parts)
     for each in removed:
+        # The row first: after a kill the next start removes the rest, and nobody is offered half a backup.
         await parts.manager.db.write([rows.backup_removing(each.info.id)])
         crash_point("backup.removing")
         await asyncio.to_thread(_remove_files, parts, each.info)

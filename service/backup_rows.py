@@ -42,6 +42,7 @@ class CutBundleRestore:
 def insert_backup(backup: StoredBackup) -> Statement:
     """Store a backup that is about to be made, or one that was found on the disk."""
     info = backup.info
+    # Two looks at the directory may find the same backup.
     return Statement(
         "INSERT INTO backups (id, kind, name, label, session_id, user_id, project, status, sha256, size_bytes,"
         " files, made_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",

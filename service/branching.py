@@ -40,6 +40,7 @@ async def branch(parts: ServiceParts, session: Session, actor: Actor, command: c
             return c.BranchChanges(_files(changes), max(0, len(changes) - _MOST_FILES))
         case c.PreviewMerge():
             seen = await merging.preview(session, command.strategy)
+            # Asking Claude costs money, so the right to look is not enough for it.
             asks = command.asks_claude and may(actor, Action.PROMPT, await session_facts(session))
             written = await _message_by_claude(session, seen) if asks else ""
             last = await rows.load_last_merge(parts.manager.db, session.id)
@@ -74,9 +75,11 @@ async def branch(parts: ServiceParts, session: Session, actor: Actor, command: c
             wish = c.SendMessage(session_id=session.id, content=prompt, origin=command.origin)
             return await talk(parts, session, actor, wish)
         case c.RemoveBranch():
+            # Raises for a session that is no branch, before anything of it ends.
             await own_copies.branch_of(session)
             if not command.even_unmerged:
                 await merging.refuse_if_unmerged(session)
+            # The end first: no process may write into a directory that is being removed.
             if session.snapshot.lifecycle is not Lifecycle.ENDED:
                 await session.end(_REMOVED)
             await own_copies.remove_own_copy(session)

@@ -91,8 +91,10 @@ async def restore_from(parts: ServiceParts, source: Path, wish: NewSession) -> S
     async with new_project(root, incoming, wish.project, facts.project) as project:
         crash_point("bundle_restore.directory")
         name = await _free_name(parts, project, facts.name)
+        # Relative to the backups: the data directory may lie elsewhere at the next start.
         relative = source.relative_to(backups_directory(parts)).as_posix()
 
+        # In the transaction that makes the session: none is without the row that finishes its files.
         def more(draft: Draft) -> None:
             draft.extra.extend(_rows(draft, facts, name, project))
             draft.extra.append(backup_rows.insert_bundle_restore(draft.snapshot.id, relative, draft.at_ms))
@@ -114,6 +116,7 @@ async def finish_cut_restores(parts: ServiceParts) -> None:
             await _finish(parts, await parts.manager.get_session(cut.session_id), source)
         except SessionError as error:
             log.warning("restore not finished", extra={"session": cut.session_id, "why": type(error).__name__})
+        # An upload is kept for its restore only.
         if source.parent.name == _INCOMING:
             source.unlink(missing_ok=True)
 
@@ -122,6 +125,7 @@ async def _finish(parts: ServiceParts, session: Session, source: Path) -> None:
     """Write the folder and the files of a session that was made of a bundle. Doing it again changes nothing."""
     trouble = ""
     try:
+        # Looked at once more: after a start, nobody knows whether the file is still the same.
         manifest, facts, _ = await asyncio.to_thread(_checked, source)
         await _write_notes(parts, session, source, manifest)
         await _write_files(parts, session, source, manifest, facts)
@@ -130,6 +134,7 @@ async def _finish(parts: ServiceParts, session: Session, source: Path) -> None:
     except (ArchiveError, WorkdirError, FolderRefused, OSError) as error:
         trouble = str(error) if not isinstance(error, OSError) else error.strerror or "the disk refused"
     done = backup_rows.bundle_restored(session.id, trouble, parts.manager.now_ms())
+    # End and notice in one transaction, so neither is there twice.
     async with session.change() as draft:
         draft.extra.append(done)
         if trouble:
@@ -153,6 +158,7 @@ def _checked(source: Path) -> tuple[Manifest, BundledSession, bytes]:
         facts = msgspec.json.decode(read_entry(source, entries[FACTS]), type=BundledSession)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleRefused(FACTS, "a part of it does not have the form of a bundle") from error
+    # It becomes a part of a path.
     if not is_readable_id(facts.name):
         raise BundleRefused(FACTS, "the session's id is invalid")
     if not all(is_bundle_name(each.file) and "/" not in each.file for each in facts.notes):
@@ -250,6 +256,7 @@ async def _write_files(
         raise FolderRefused("checkpoints are switched off, so they stay in the bundle")
     scratch = backups_directory(parts) / _INCOMING
     await asyncio.to_thread(make_directory, scratch)
+    # The ids that the import gave to the turns: a checkpoint finds its own again.
     turns = {each.turn_id: imported_id(session.id, each.turn_id) for each in facts.checkpoints if each.turn_id}
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=scratch) as place:
         file = Path(place) / CHECKPOINTS

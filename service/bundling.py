@@ -127,9 +127,11 @@ def _write(content: _Content, target: Path) -> Manifest:
         packed = Path(scratch) / "checkpoints"
         chosen = _chosen(facts.checkpoints)
         there = write_git_bundle(store, [Bundled(c.ref, c.commit) for c in chosen], packed) if store else []
+        # A removal or a power cut may have taken some from the store: only those in the file are described.
         held = {each.ref for each in there}
         described = _facts(session, facts, [each for each in chosen if each.ref in held])
 
+        # Made one after the other as they are written, so they are never in memory together.
         def sources() -> Iterator[Source]:
             yield Source(FACTS, msgspec.json.format(msgspec.json.encode(described), indent=1))
             yield Source(SESSION, write_archive(content.archive))
@@ -194,4 +196,5 @@ def _facts(session: Session, facts: FolderFacts, checkpoints: list[Checkpoint]) 
 
 
 def _clean(words: dict[str, str]) -> dict[str, str]:
+    # A lone surrogate has no form in UTF-8.
     return {key: value.encode("utf-8", "replace").decode() for key, value in words.items()}

@@ -56,6 +56,7 @@ async def import_checkpoints(
     engine = taken.engine
     last = described[-1]
     known = await rows.load_checkpoints(engine.db, owner=owner, limit=1_000)
+    # A try that was killed later has taken them in already.
     for each in known:
         if each.commit == last.commit and each.reason is last.reason and each.made_ms == last.made_ms:
             return each
@@ -64,6 +65,7 @@ async def import_checkpoints(
     if directory is None:
         raise BundleRefused("", "the directory has no checkpoints")
     store = Store(engine.rules.root / directory.store)
+    # The same refs at every try, and never those of another session.
     refs = {each.ref: f"{REFS}{sha256(f'{owner} {each.ref}'.encode()).hexdigest()[:32]}" for each in described}
     await asyncio.to_thread(_take_in, store, file, refs)
     imported = [
@@ -87,6 +89,7 @@ async def import_checkpoints(
         )
         for each in described
     ]
+    # In one transaction, so the look above finds all of them or none.
     await engine.db.write([rows.insert_imported(each, each.ref) for each in imported])
     return imported[-1]
 

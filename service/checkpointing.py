@@ -104,6 +104,7 @@ async def _list(
     session: Session, checkpoints: SessionCheckpoints, command: c.ListCheckpoints
 ) -> c.CheckpointPage:
     limit = max(1, min(command.limit, MOST_LISTED))
+    # One more than wanted tells whether there is a next page.
     found = await rows.load_checkpoints(
         checkpoints.engine.db, owner=session.id, before=command.cursor, limit=limit + 1
     )
@@ -127,6 +128,7 @@ async def _of_turn(
     session: Session, checkpoints: SessionCheckpoints, command: c.ReadTurnChanges
 ) -> c.Comparison:
     database = checkpoints.engine.db
+    # The id comes from a person, who may have no right to the session of that turn.
     if (await load_turn(database, TurnId(command.turn_id))).session_id != session.id:
         raise TurnNotFound(command.turn_id)
     before = await rows.load_anchored(database, session.id, command.turn_id, Reason.BEFORE_PROMPT)
@@ -144,6 +146,7 @@ async def _preview(
     preview, plan = found.preview, found.preview.plan
     target = preview.target
     known = await rows.load_known_changes(checkpoints.engine.db, target.directory, target.id)
+    # Oldest first, so the last one who changed a path remains.
     authors = {each.path: each.owner for each in known}
     steps = [
         c.RestoreStep(decoded(step.path), _kind(step), authors.get(step.path, ""))

@@ -27,6 +27,7 @@ async def clean(parts: ServiceParts, actor: Actor, command: c.CleaningCommand) -
             due = await _due(parts, actor, command.rule)
             return retention_report(_removals(command.rule, due), applied=False)
         case c.ApplyCleanup():
+            # Only those that the plan showed: others may be due by now.
             due = await _due(parts, actor, command.rule, set(command.session_ids))
             is_archive = command.rule.verb is c.RetentionVerb.ARCHIVE
             done = await parts.manager.retention.remove(due, archive=is_archive)

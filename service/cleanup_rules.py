@@ -109,6 +109,7 @@ async def _save(parts: ServiceParts, actor: Actor, command: c.SaveCleanupRule) -
     else:
         if len(mine) >= MOST_RULES:
             raise CleanupRuleRefused(f"There are {MOST_RULES} rules already. Remove one first.")
+        # The random end of the id, short enough to be typed.
         rule_id, owner, made_ms = _ids.make().replace("-", "")[-_ID_CHARS:], actor.user_id, now_ms
     stored = StoredCleanupRule(rule_id, owner, body, made_ms, now_ms + DAY_MS)
     await db.write([upsert_cleanup_rule(stored)])

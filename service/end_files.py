@@ -53,6 +53,7 @@ def manifests(store: Store, facts: FolderFacts) -> dict[str, bytes]:
     made: dict[str, bytes] = {}
     left = MOST_ENTRIES
     first = max(0, len(facts.checkpoints) - MOST_MANIFESTS)
+    # The newest first: the limit leaves out the oldest.
     for number, each in reversed(list(enumerate(facts.checkpoints, start=1))[first:]):
         tree = store.tree(each.commit)
         left -= len(tree)
@@ -65,6 +66,7 @@ def manifests(store: Store, facts: FolderFacts) -> dict[str, bytes]:
 
 
 def _hash_new(store: Store, tree: dict[FilePath, Entry], hashes: dict[ObjectId, str]) -> None:
+    # Most contents are in several checkpoints, and each is read once.
     new = {entry.blob: path for path, entry in tree.items() if entry.blob not in hashes}
     wanted: Sequence[tuple[FilePath, ObjectId]] = [(path, blob) for blob, path in new.items()]
     for (_, blob), (_, data) in zip(wanted, store.blobs(wanted), strict=True):

@@ -110,6 +110,7 @@ async def finish_cut_ends(parts: ServiceParts) -> None:
 
 async def _carry_out(parts: ServiceParts, session: Session) -> FolderFacts:
     """Do all steps of an end whose row is stored. Each may have been done before."""
+    # A lock of its own: `refresh` and `_to_archive` take that of the folder inside.
     async with parts.folder_locks.of(f"end {session.id}"):
         trouble: list[str] = []
         await _last_checkpoint(session, trouble)
@@ -120,6 +121,7 @@ async def _carry_out(parts: ServiceParts, session: Session) -> FolderFacts:
         facts = await _try_refresh(parts, session, trouble)
         crash_point("end.written")
         await _write_end_files(parts, session, facts, trouble)
+        # Before the move: `facts` name the folder's active place.
         await _bundle(parts, session, facts, trouble)
         crash_point("end.bundled")
         await _to_archive(parts, session, trouble)
@@ -143,6 +145,7 @@ async def _last_checkpoint(session: Session, trouble: list[str]) -> None:
     except CheckpointRefused as error:
         trouble.append(str(error))
         return
+    # Rules on age must not remove the files as they were at the end.
     await checkpoints.engine.pin(taken)
 
 
@@ -190,6 +193,7 @@ async def _bundle(parts: ServiceParts, session: Session, facts: FolderFacts, tro
 async def _to_archive(parts: ServiceParts, session: Session, trouble: list[str]) -> None:
     folder = await ensure_folder(parts, session)
     async with parts.folder_locks.of(session.id):
+        # The move first: it can be repeated, and a row that is ahead would name a place without files.
         try:
             await asyncio.to_thread(lambda: folder_on_disk(parts, folder).moved(is_archived=True))
         except OSError as error:
@@ -234,6 +238,7 @@ async def _propose(parts: ServiceParts, session: Session, command: c.ProposeEnd)
     now_ms, text = parts.manager.now_ms(), command.summary.strip()[: c.MAX_SUMMARY]
     text = text or await made_of_rows(parts, session)
     stored = rows.store_draft(session.id, EndStatus.PROPOSED, text, "claude", now_ms)
+    # The proposal and its notice in one transaction: without a notice nobody would answer it.
     async with session.change() as draft:
         draft.extra.append(stored)
         draft.add(Noticed(Topic.END_PROPOSED, _first_words(text), about=str(now_ms)))

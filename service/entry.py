@@ -107,6 +107,7 @@ class SessionService:
 
     async def workflows(self) -> "WorkflowRoom":
         """Return the room of work-flows; the first use opens it. Raises `RunFieldWrong` without one."""
+        # Of two first commands at once, one opens the room and the other waits for it.
         async with self._opening:
             if self._workflows is None:
                 from service.workflows import WorkflowRoom  # few bridges have runs, and it is large

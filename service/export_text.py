@@ -110,6 +110,7 @@ def _name(text: str) -> str:
 
 def _fenced(text: str, language: str) -> str:
     text = as_seen(text)
+    # Longer than any run in the text, so the text cannot end the fence.
     longest = max((len(run) for run in _backtick_runs(text)), default=0)
     fence = "`" * max(3, longest + 1)
     return f"{fence}{language}\n{text}\n{fence}"
@@ -136,6 +137,7 @@ def to_html(archive: SessionArchive, redact: Redact) -> str:
     renderer = MarkdownHtml()
     turns = "\n".join(_turn_html(each, renderer, shown) for each in archive.turns)
     title = html.escape(shown(_line(archive.title)) or "Session")
+    # If a tag got through the escaping all the same, the browser would load and run nothing.
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

@@ -110,6 +110,7 @@ def _transcripts(session: Session, names: list[str]) -> tuple[ArchivedConversati
     conversations, work_directory = session.around.conversations, Path(session.snapshot.work_directory)
     found: list[ArchivedConversation] = []
     for name in names:
+        # Brought up to date first: the copy may lack the last turn.
         conversations.keep(name, work_directory)
         copy = conversations.copy(name)
         if copy.exists():

@@ -136,4 +136,5 @@ def _first_line(text: str) -> str:
 
 
 def _cell(text: str) -> str:
+    # A `|` would end the cell of the table.
     return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")

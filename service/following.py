@@ -39,13 +39,16 @@ class Permit:
         Raises `NotAllowed`, `SessionNotFound`, and the errors of `who`.
         """
         async with self._asking:
+            # Another call has renewed it while this one waited for the lock.
             if if_due and self.left_s > 0:
                 return
+            # From before the question on: the answer may be old by the time it comes.
             begun = asyncio.get_running_loop().time()
             actor = await self._who()
             if actor.role is Role.NOBODY:
                 raise NotAllowed(Action.VIEW)  # before the look-up: a refusal must not tell what exists
             session = await self._parts.manager.get_session(self._session_id)
+            # Before the shares are read: a change in between has a higher number and leads to another look.
             self._known = session.snapshot.next_event - 1
             authorize(actor, Action.VIEW, await session_facts(session))
             self._due = begun + self._parts.ask_again_s
@@ -69,6 +72,7 @@ async def follow_session(
     permit = Permit(parts, who, session_id)
     await permit.renew()
     bus, session = parts.manager.bus, await parts.manager.get_session(session_id)
+    # Before stored events are read, so that none falls between the two.
     subscription = bus.subscribe(session.id)
     feed = bus.batches(session.id, after, subscription)
     async with aclosing(feed), renewed(permit, subscription):
@@ -115,6 +119,7 @@ async def renewed(permit: Renewable, subscription: Subscription) -> AsyncIterato
             while True:
                 await asyncio.sleep(max(0.0, permit.left_s))
                 await permit.renew(if_due=True)
+        # Nobody awaits this task while the stream runs, so its error ends the stream.
         except Exception as error:
             subscription.fail(error)
 

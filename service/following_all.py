@@ -21,6 +21,7 @@ async def follow_all(
     """See `api.Core.follow_all`."""
     bus = parts.manager.bus
     subscription = bus.subscribe(None, only_durable=not growing)
+    # Positions count within one run of the bridge: those of an earlier run mean nothing.
     feed = bus.follow_all(after.number if after is not None and after.run == bus.run else None, subscription)
     async with aclosing(feed):
         sight = Sight(parts, who, subscription)
@@ -63,6 +64,7 @@ class Sight:
             authorize(actor, Action.LIST)
             if actor != self._actor:
                 self._seen.clear()
+                # Another actor sees other sessions, so everything is told anew.
                 if self._actor is not None:
                     self._subscription.lag()
             self._actor = actor
@@ -76,6 +78,7 @@ class Sight:
         shown: list[Feed] = []
         hidden: list[SessionId] = []
         for item in items:
+            # Looked up first: only a session that was visible can become hidden.
             before = self._seen.get(item.session_id, False)
             if isinstance(item, Numbered) and isinstance(item.event, SharesChanged):
                 self._seen.pop(item.session_id, None)

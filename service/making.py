@@ -38,10 +38,12 @@ async def _made(parts: ServiceParts, actor: Actor, command: c.MakingCommand) -> 
             return session
         case c.GetOrCreateSession():
             session = await manager.get_or_create_session(_wish(manager, actor, command))
+            # The key may lead to a session of somebody else.
             authorize(actor, Action.VIEW, await session_facts(session))
             return session
         case c.ImportSession():
             wish = NewSession(actor.user_id, command.channel_id, key=command.key, project=command.project)
+            # The content decides: a person may name the file anything.
             if command.data.startswith(_ZIP):
                 from service.bundle_restoring import restore_uploaded
 

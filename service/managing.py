@@ -74,6 +74,7 @@ async def manage(parts: ServiceParts, session: Session, actor: Actor, command: c
 
 
 async def _branch(manager: SessionManager, parent: Session, actor: Actor, command: c.Branch) -> Session:
+    # The right to prompt the parent does not include making sessions.
     authorize(actor, Action.CREATE)
     wish = NewSession(
         user_id=actor.user_id,

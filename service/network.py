@@ -38,5 +38,6 @@ async def _decide(parts: ServiceParts, session: Session, actor: Actor, command: 
         raise SiteUnknown("No command of Claude’s wanted this host in this project.")
     state = SiteState.ALLOWED if command.allow else SiteState.REFUSED
     decided = StoredSite(directory, command.name, state, actor.user_id, parts.manager.now_ms())
+    # The row first: a sandbox that starts in between reads it.
     await parts.manager.db.write([rows.upsert_site(decided)])
     await parts.sites_changed(directory)

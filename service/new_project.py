@@ -32,6 +32,7 @@ async def new_project(workspace_root: Path, incoming: Path, wanted: str, origin:
         await asyncio.to_thread(_make, workspace_root, name, note)
         yield name
     except BaseException:
+        # Shielded from a second cancel: an empty directory that stays would keep the name taken.
         await asyncio.shield(asyncio.to_thread(_undo, workspace_root, note))
         raise
     await asyncio.to_thread(note.unlink, missing_ok=True)
@@ -77,6 +78,7 @@ def _free_name(workspace_root: Path, wanted: str, origin: str) -> str:
 
 def _is_free(workspace_root: Path, name: str) -> bool:
     place = workspace_root / name
+    # A link may lead out of the workspace.
     if place.is_symlink():
         return False
     try:

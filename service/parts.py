@@ -75,6 +75,7 @@ class ServiceParts(msgspec.Struct, frozen=True):
     secrets: tuple[str, ...] = ()
     refusals: RefusalBound = msgspec.field(default_factory=RefusalBound)
     links: LoginLinks = msgspec.field(default_factory=LoginLinks)
+    # Under the minute that `following.py` promises: the question itself takes time.
     ask_again_s: float = 50.0
     folder_rules: FolderRules = msgspec.field(default_factory=FolderRules)
     folder_locks: FolderLocks = msgspec.field(default_factory=FolderLocks)

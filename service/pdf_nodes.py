@@ -56,6 +56,7 @@ def breakable(text: str) -> str:
         run = 0 if char.isspace() else run + 1
         made.append(char)
         if run == _LONGEST_RUN:
+            # A zero-width space, at which Typst may break the line.
             made.append("\u200b")
             run = 0
     return "".join(made)

@@ -58,6 +58,7 @@ async def _hold_for_all(parts: ServiceParts, session: Session, command: c.HoldFo
     stored = await _find(session, command.rule_id)
     if stored is None or stored.scope is not RuleScope.PROJECT:
         raise RuleNotFound(command.rule_id)
+    # The row first: the processes are told the rules that are stored.
     await parts.manager.db.write([rows.update_rule_for_all(stored.id, for_all=command.for_all)])
     await parts.manager.tell_rules(stored.work_directory)
 

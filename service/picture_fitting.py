@@ -71,8 +71,10 @@ def main(arguments: Sequence[str]) -> int:
         if opened.width * opened.height > MOST_PIXELS:
             return 2
         opened.draft("RGB", (MOST_SIDE, MOST_SIDE))  # a JPEG is decoded at a fraction of its size
+        # The JPEG gets no EXIF, so the picture is turned as the camera meant it.
         picture = ImageOps.exif_transpose(opened)
         picture.thumbnail((MOST_SIDE, MOST_SIDE))
+        # JPEG has no transparency, so white shows through.
         if picture.mode != "RGB":
             colours = picture.convert("RGBA")
             picture = Image.new("RGB", colours.size, "white")

@@ -52,9 +52,11 @@ async def restore_project(parts: ServiceParts, backup: StoredBackup, project: st
     try:
         await asyncio.to_thread(sha256_of, file)  # gone or unreadable: said before anything is written
         await check_checkpoints(file, [point], backups_directory(parts) / "incoming")
+        # A project's name must not begin with a dot, so a branch comes back as a project of its own.
         origin = project.removeprefix(".branches/")
         async with new_project(root, backups_directory(parts) / "incoming", "", origin) as name:
             place = taken.place_of((root / name).resolve())
+            # With the new name: an earlier restore of the same backup must not count as this one.
             owner = f"{OWNER} {backup.info.id} {name}"
             last = await import_checkpoints(taken, place, file, [point], owner, {})
             return c.RestoredProject(name, await write_files(taken, place, last, owner))

@@ -60,6 +60,7 @@ async def _save(parts: ServiceParts, actor: Actor, command: c.SavePromptTemplate
     made = StoredTemplate(
         _ids.make(), owner, name, text, command.project.strip(), command.model.strip(), command.mode
     )
+    # If the owner has a template of this name, its id stays.
     (done,) = await db.write([upsert_template(made, parts.manager.now_ms())])
     return _shown(StoredTemplate(str(done.rows[0][0]), owner, name, text, made.project, made.model, made.mode))
 

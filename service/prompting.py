@@ -47,6 +47,7 @@ async def talk(parts: ServiceParts, session: Session, actor: Actor, command: c.P
         case c.RewindFiles():
             from service.checkpointing import put_turn_back
 
+            # A checkpoint knows the changes of Bash, too; the CLI's own copies do not.
             return await put_turn_back(parts, session, command) or await _rewound(session, command)
         case _:
             assert_never(command)

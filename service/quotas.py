@@ -29,6 +29,7 @@ class Used(msgspec.Struct, frozen=True):
     @property
     def amount(self) -> float:
         """The sum, rounded to four places."""
+        # Sums of dollars end in errors of the last bits, and a limit must be reached exactly.
         return round(sum(amount for _, amount in self.entries), 4)
 
     def frees_ms(self, limit: float) -> int:

@@ -12,6 +12,7 @@ class RefusalBound:
 
     def takes(self, user_id: str, now_ms: int) -> bool:
         """Return whether to audit a refusal of this person now; if so, count it."""
+        # A time in the future, after the clock was set back, does not count.
         self._noted = {each: at_ms for each, at_ms in self._noted.items() if 0 <= now_ms - at_ms < _EVERY_MS}
         if user_id in self._noted or len(self._noted) >= _MOST:
             return False

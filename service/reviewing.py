@@ -74,6 +74,7 @@ async def _add(parts: ServiceParts, session: Session, actor: Actor, command: c.A
     )
     await database.write([review_comments.insert_comment(comment, command.origin)])
     await _tell(session, actor)
+    # If an act is sent twice, the first comment of its origin stands.
     stored = await review_comments.find_comment(database, session.id, command.origin)
     return _shown(stored or comment, is_stale=False)
 
@@ -97,6 +98,7 @@ async def _lines_now(session: Session, paths: Iterable[str]) -> dict[str, frozen
     found: dict[str, frozenset[str]] = {}
     root = Path(session.snapshot.work_directory)
     for path in paths:
+        # Through the rules for files that are given out: a comment must not tell what is in a hidden one.
         wish = c.GetFile(session_id=session.id, path=path, max_bytes=_MOST_BYTES)
         try:
             content = b"".join([piece async for piece in get_file(root, wish)])
@@ -105,6 +107,7 @@ async def _lines_now(session: Session, paths: Iterable[str]) -> dict[str, frozen
         found[path] = frozenset(
             line[:_LONGEST_SNIPPET] for line in content.decode("utf-8", "replace").split("\n")
         )
+        # Splitting large files takes a while, so other tasks get their turn in between.
         await asyncio.sleep(0)
     return found
 
@@ -116,6 +119,7 @@ async def _send(parts: ServiceParts, session: Session, actor: Actor, command: c.
         known = None
     if not comments and known is None:
         raise PromptRefused("No comment waits to be sent.")
+    # An act that is sent again gives the prompt of the first time.
     content = known.prompt if known is not None else review_prompt(comments, command.note)
     # Claimed first: if the bridge ends before the prompt is stored, they still wait, and go with the next try.
     if known is None:

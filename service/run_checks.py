@@ -68,6 +68,7 @@ def _shown(path: Path) -> str:
     try:
         with path.open("rb") as file:
             size = file.seek(0, 2)
+            # A check that fails says why at its end.
             file.seek(max(0, size - _SHOWN_BYTES))
             data = file.read()
     except OSError:

@@ -33,6 +33,7 @@ def read_document(project: Path, wish: c.StartRun) -> Document | None:
         resolved = path.resolve(strict=True)
         if not resolved.is_relative_to(project.resolve()):
             raise c.RunFieldWrong("prd path", "it lies outside the project")
+        # A link that took its place after the check is refused by `O_NOFOLLOW`.
         descriptor = os.open(resolved, _TO_READ)
     except (OSError, RuntimeError, ValueError) as error:
         raise c.RunFieldWrong("prd path", "there is no such file in the project") from error

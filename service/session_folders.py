@@ -131,6 +131,7 @@ async def ensure_folder(parts: ServiceParts, session: Session, focus: str = "") 
     if known is not None:
         return known
     await parts.manager.db.write([new_folder(session.snapshot, focus, parts.manager.now_ms())])
+    # Read again: another call may have stored it first.
     return await _folder(parts, session.id)
 
 
@@ -141,6 +142,7 @@ async def take_in_changes(parts: ServiceParts, session_id: str) -> dict[bytes, S
     folder = await rows.load_folder(db, session_id)
     if folder is None:
         return known
+    # One at a time: two calls would count the same changes twice.
     async with parts.folder_locks.of(f"artifacts {session_id}"):
         changes = await rows.load_new_changes(db, session_id, folder.tracked_through)
         if not changes:
@@ -149,6 +151,7 @@ async def take_in_changes(parts: ServiceParts, session_id: str) -> dict[bytes, S
         for _, path, kind, added, removed in changes:
             was = differing[path] if path in differing else known.get(path)
             differing[path] = became(was, StoredArtifact(path, kind, added, removed))
+        # The changes and how far they were read are one transaction, so no kill makes them count twice.
         await db.write(rows.store_artifacts(folder.session_id, differing, changes[-1][0]))
     return {path: each for path, each in {**known, **differing}.items() if each is not None}
 
@@ -190,6 +193,7 @@ async def refresh(parts: ServiceParts, session_id: str) -> FolderFacts:
         facts = await load_facts(parts.manager.db, folder, parts.manager.now_ms())
         await _written(folder_on_disk(parts, folder), facts)
         await _copied(parts, facts)
+    # Outside of the folder's lock: the list has a lock of its own, and no call holds both.
     await refresh_tracking(parts, folder)
     return facts
 
@@ -264,6 +268,7 @@ async def _add_note(parts: ServiceParts, session: Session, actor: Actor, command
     title = " ".join((command.title or text.splitlines()[0]).split())[:_TITLE_CHARS]
     note = StoredNote(session.id, command.kind, title, text, actor.user_id, parts.manager.now_ms())
     async with parts.folder_locks.of(f"notes {session.id}"):
+        # An act that is sent again finds the note of its origin.
         known = await rows.note_of_origin(db, session.id, command.origin)
         if known is None:
             await db.write([rows.insert_note(note, command.origin)])
@@ -295,6 +300,7 @@ def _shown(note: StoredNote, file_text: str | None) -> c.FolderNote:
 def _checked_path(root: Path, path: str) -> bytes:
     """Return `path` below the work directory. Raises `FolderRefused` if it leads out or does not exist."""
     relative = PurePosixPath(path)
+    # Claude names files by their absolute paths.
     if relative.is_absolute() and relative.is_relative_to(root):
         relative = relative.relative_to(root)
     if not relative.parts:
@@ -302,6 +308,7 @@ def _checked_path(root: Path, path: str) -> bytes:
     shown = slug_of(relative.name, "?")
     if relative.is_absolute() or ".." in relative.parts or "\0" in path:
         raise FolderRefused(f"the file “{shown}” is not below the work directory")
+    # A link inside the work directory may lead out of it.
     if not (root / relative).resolve().is_relative_to(root.resolve()):
         raise FolderRefused(f"the file “{shown}” leads out of the work directory")
     if not (root / relative).is_file():

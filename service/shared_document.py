@@ -50,6 +50,7 @@ class Cleaner:
         text = relative(as_seen(text), self.directory)
         if self._words is not None:
             text = self._count("words", *self._words.subn(MARK, text))
+        # `redact` does not tell how many it replaced, so the marks are counted.
         before = text.count(MARK)
         text = self.redactor.redact(text)
         text = self._count("secrets", text, text.count(MARK) - before)

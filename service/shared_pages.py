@@ -39,6 +39,7 @@ async def share_pages(
         case c.DraftSharedPage():
             return await _draft(parts, session, actor, command.options)
         case c.PublishSharedPage():
+            # Only its hash is stored, so a copy of the database opens no page.
             token = secrets.token_urlsafe(32)
             expires_ms = now_ms + max(1, min(command.days, c.LONGEST_DAYS)) * _DAY_MS
             publish = rows.publish_draft(command.page_id, session.id, _hash(token), expires_ms)
@@ -63,6 +64,7 @@ async def open_page(parts: ServiceParts, command: c.OpenSharedPage) -> c.SharedD
     """Return the page behind a token, and count the opening. Raises `SharedPageNotFound`."""
     if len(command.token) > _LONGEST_TOKEN:
         raise SharedPageNotFound
+    # One statement looks and counts, so a page that is revoked meanwhile is not opened.
     (found,) = await parts.manager.db.write([rows.count_opening(_hash(command.token), parts.manager.now_ms())])
     if not found.rows:
         raise SharedPageNotFound
@@ -97,6 +99,7 @@ async def _draft(
         raise NothingToShare
     page_id = _ids.make()
     page = rows.NewPage(page_id, session.id, actor.user_id, now_ms, found.as_of, len(document.turns), content)
+    # Drafts that nobody published, and expired pages, go on this occasion.
     await db.write([rows.forget_pages(now_ms - _DRAFT_MS, now_ms), rows.insert_draft(page)])
     return c.SharedPageDraft(page_id, document, cleaner.taken_out, found.as_of)
 
@@ -112,6 +115,7 @@ async def _ids_of(session: Session, people: set[str]) -> set[str]:
     grantees = set((await session_facts(session)).shares)
     ids = {session.id, snapshot.conversation_id, snapshot.channel_id, snapshot.key, snapshot.user_id}
     all_ids = ids | people | grantees
+    # A text that names a person of Discord has the number without our prefix.
     return all_ids | {each.partition(":")[2] for each in all_ids if each.startswith("discord:")}
 
 

@@ -79,11 +79,13 @@ async def _decide(
 ) -> c.ProjectTrust:
     refuse_unless_may_decide(parts, session, actor)
     found = await look(session)
+    # The decision is on what the person saw: a session could have changed the project since.
     if command.content_hash and command.content_hash != found.offer.content_hash:
         raise OfferChanged
     directory = session.snapshot.work_directory
     now_ms = parts.manager.now_ms()
     decided = StoredTrust(directory, command.trust, found.offer.content_hash, actor.user_id, now_ms)
+    # The row first: a process that is renewed reads it.
     await parts.manager.db.write([rows.upsert_trust(decided)])
     await parts.manager.renew_processes(directory, _RENEWED)
     return await _shown(session)

@@ -59,6 +59,7 @@ class _Making:
             self.trouble.append("Checkpoints are switched off, so it holds no files of projects.")
             return []
         done: list[BackedUpProject] = []
+        # A project that cannot be stored is told of and does not keep the others from it.
         for directory in await self._directories():
             try:
                 done.append(await self._project(taken, directory))
@@ -72,6 +73,7 @@ class _Making:
         known = [each.path for each in await load_directories(db)]
         root = self.parts.manager.policy.workspace_root.resolve()
         paths = {Path(each) for each in (*known, *(str(row[0]) for row in used))}
+        # A session may work outside of the workspace. Such a place is not the bridge's to copy.
         return sorted(each for each in paths if each.is_relative_to(root) and each != root and each.is_dir())
 
     async def _project(self, taken: SessionCheckpoints, directory: Path) -> BackedUpProject:
@@ -149,6 +151,7 @@ def _described(name: str, file: str, point: Checkpoint) -> BackedUpProject:
 
 def _link(copy: Path, target: Path) -> None:
     try:
+        # A link needs no room, and keeps the copy when the bridge removes its own older ones.
         os.link(copy, target)
     except OSError:  # another file system, or one without links
         shutil.copyfile(copy, target)

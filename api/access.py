@@ -108,6 +108,7 @@ def authorize(actor: Actor, action: Action, session: SessionFacts | None = None)
     """Raise `NotAllowed` unless `actor` may do `action`; `SessionHidden` if they may not even view it."""
     if may(actor, action, session):
         return
+    # A refusal must not tell somebody without the right to view that the session exists.
     if session is not None and not may(actor, Action.VIEW, session):
         raise SessionHidden(action)
     raise NotAllowed(action)

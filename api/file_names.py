@@ -14,6 +14,7 @@ def safe_name(name: str) -> str:
 
     A name under which Claude would take a file for instructions gets a harmless ending.
     """
+    # macOS gives names with accents apart from their letters: NFC makes one form of both.
     plain = unicodedata.normalize("NFC", name.replace("\\", "/").rpartition("/")[2])
     safe = _fitting(_UNSAFE.sub("_", plain).strip(" ._")) or "file"
     return f"{safe}.txt" if safe.lower() in _INSTRUCTIONS else safe
@@ -23,4 +24,5 @@ def _fitting(name: str) -> str:
     stem, dot, suffix = name.rpartition(".")
     ending = f".{suffix}" if dot and len(suffix) <= 10 else ""
     stem = name.removesuffix(ending)[: _MAX_NAME - len(ending)]
+    # The cut may fall inside a character.
     return stem.encode()[: _MAX_NAME_BYTES - len(ending.encode())].decode(errors="ignore") + ending

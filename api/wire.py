@@ -178,6 +178,8 @@ async def lines(reader: asyncio.StreamReader, *, most_bytes: int | None = None) 
             del buffer[: end + 1]
             searched = 0
             yield line
+        # These bytes have no newline: searching them again at each chunk would take quadratic time for a long
+        # line.
         searched = len(buffer)
         if most_bytes is not None and len(buffer) > most_bytes:
             raise LineTooLong

@@ -16,9 +16,10 @@ _KEPT = ("name", "description", "argument-hint")
 _HARMLESS = frozenset({*_KEPT, "version", "author", "license", "title", "tags", "color"})
 """Keys that only describe. Every other key counts as one that grants, runs or steers something."""
 _KEY = re.compile(r"""["']?([A-Za-z][A-Za-z0-9_-]{0,60})["']?[ \t]*+:(?:[ \t]++(.*))?""")
-_RUNS_INLINE = re.compile(r"!`([^`\n]{0,2000})`")
-_RUNS_FENCED = re.compile(r"^```+!", re.MULTILINE)
-_FILE_SIGN = re.compile(r"(?<![\w`])@(?=[\w./~\"'-])")
+# The CLI looks for both anywhere in the text, over several lines too (read in 2.1.332).
+_RUNS_INLINE = re.compile(r"!`([^`]+)`")
+_RUNS_FENCED = re.compile(r"```!")
+_FILE_SIGN = re.compile(r"(?<![\w`])@+(?=[\w./~\"'-])")
 
 
 class MarkdownFile(msgspec.Struct, frozen=True):
@@ -71,7 +72,9 @@ def harmless(file: MarkdownFile, note: str = "") -> str:
     `note` is put before the text.
     """
     head = [f"{key}: {json.dumps(file.head[key])}" for key in _KEPT if file.head.get(key)]
-    body = _RUNS_FENCED.sub("```", file.body)
     # Without its sign, a command or path is plain text. Claude may propose or read it, under the usual rules.
-    body = _FILE_SIGN.sub("", re.sub(r"!(?=`)", "", body))
+    # Signs go in whole runs, and those of fences last: the rest of a run, or two pieces around a removed sign,
+    # would make a new command.
+    body = re.sub(r"(?<=```)!+", "", re.sub(r"!+(?=`)", "", file.body))
+    body = _FILE_SIGN.sub("", body)
     return "\n".join(["---", *head, "---", *([note, ""] if note else []), body])

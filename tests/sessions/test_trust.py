@@ -176,10 +176,17 @@ def test_a_project_of_text_alone_offers_nothing_to_decide(tmp_path: Path) -> Non
         ("---\n{allowed-tools: Bash}\n---\nx", "---\n---\nx"),
         ("---\nallowed-tools: Bash\nx without an end", "---\n---\n---\nallowed-tools: Bash\nx without an end"),
         ("mail me@x.org, `@kept`", "---\n---\nmail me@x.org, `@kept`"),
+        ("!!`id` @@/etc/passwd", "---\n---\n`id` /etc/passwd"),
+        ("  ```!!\nid\n```", "---\n---\n  ```\nid\n```"),
+        ("``!`!\nid\n```", "---\n---\n```\nid\n```"),
     ],
 )
 def test_what_is_rebuilt_only_says_something(text: str, rebuilt: str) -> None:
     assert harmless(split(text)) == rebuilt
+
+
+def test_a_command_over_lines_and_a_block_within_a_line_are_listed_as_the_cli_finds_them() -> None:
+    assert split("see !`id\nls` and ```!\nid\n```").commands_run == ["id\nls", "(a block of commands)"]
 
 
 # --- with the real CLI -----------------------------------------------------------------------------------

@@ -110,6 +110,7 @@ def add(app: web.Application, route: Route, parts: WebParts) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         if route.scope is None:
             if guard.changes_something(request):
+                # Also for the login: another page must not log this browser in as somebody else.
                 guard.check_origin(parts.options, request, None)
             done = await route.handler(request, parts)
         else:

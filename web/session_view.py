@@ -25,6 +25,7 @@ _STATUS: Mapping[Lifecycle, SessionStatus] = {
     Lifecycle.LIVE: SessionStatus.ACTIVE,
     Lifecycle.STOPPING: SessionStatus.ACTIVE,
     Lifecycle.PARKED: SessionStatus.PAUSED,
+    # Its next prompt starts it again, as that of a parked one does.
     Lifecycle.FAILED: SessionStatus.PAUSED,
     Lifecycle.ENDED: SessionStatus.COMPLETED,
 }

@@ -144,6 +144,7 @@ ROUTES: Sequence[Route] = (
     Route("GET", "/api/audit", read_audit, Scope.ADMIN, query=AuditQuery, reply=c.AuditPage),
     Route("GET", "/api/cleanup", plan_cleanup, Scope.ADMIN, reply=c.RetentionReport),
     Route("POST", "/api/cleanup", apply_cleanup, Scope.ADMIN, reply=c.RetentionReport),
+    # A POST because a rule does not fit into an address. It changes nothing, so READ is enough.
     Route("POST", "/api/cleanup/plan", plan_rule, Scope.READ, c.CleanupRule, reply=c.RetentionReport),
     Route("POST", "/api/cleanup/apply", apply_rule, Scope.OPERATE, AppliedRule, reply=c.RetentionReport),
     Route("GET", _RULES, list_rules, reply=c.CleanupRules),

@@ -100,6 +100,7 @@ async def send_by_form(call: Call) -> web.Response:
 
 
 def _to(call: Call, path: str) -> web.Response:
+    # With 303, a reload of the next page does not send the form again.
     return web.Response(status=303, headers={"Location": f"{call.parts.options.base_path}{path}"})
 
 

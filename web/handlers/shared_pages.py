@@ -45,6 +45,7 @@ async def publish_page(call: Call) -> c.PublishedPage:
     call.check_fresh()
     command = c.PublishSharedPage(session_id=call.session_id, page_id=call.place("page_id"), days=wish.days)
     done = await call.perform(command)
+    # Only the face knows by which address it is reached.
     return msgspec.structs.replace(done, url=f"{call.parts.options.address}/shared/{done.token}")
 
 

@@ -46,6 +46,7 @@ class ClaudeCommand(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_
 class RewindWish(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """With `dryRun` no file changes."""
 
+    # A call that leaves it out changes no file.
     dry_run: bool = True
 
 
@@ -181,6 +182,7 @@ async def branch(call: Call) -> SessionView:
         session_id=call.session_id,
         # A session that began in the browser has no place in Discord.
         channel_id="web",
+        # The act's name is the place, so the same request sent again finds the same branch.
         key=call.origin,
         turn_id=wish.turn_id,
         title=wish.title,

@@ -169,6 +169,7 @@ class SessionChanges:
                 html = await rendered_block(self._parts.renderer, event.turn_id, placed, directory, self._chat)
                 name = fragments.block_id(event.turn_id, event.ordinal)
                 put = Put(name, html, f"bs-{escape(event.turn_id)}", before)
+                # The growing text goes in the same frame, so no page shows the text twice.
                 return [*self._whole(event), put]
             case e.AskOpened():
                 touched.asks[event.ask.id] = None
@@ -190,6 +191,7 @@ class SessionChanges:
                 return [Stale(REVIEW)]  # the comments may have gone with this prompt
             case e.SharesChanged():
                 self._known = None
+            # Every other event on a turn changes its head or its foot.
             case _ if (turn_id := getattr(event, "turn_id", None)) is not None:
                 touched.turns[turn_id] = None
         touched.info = True
@@ -252,6 +254,7 @@ class SessionChanges:
         with suppress(SessionNotFound):
             stored = await self._parts.core.perform(actor, command)
             if stored.status is AskStatus.WITHDRAWN:
+                # Claude asks again, under another id, if it still needs the answer.
                 return [Remove(f"a-{escape(ask_id)}")]
             await self._parts.people.learn([stored.decided_by])
             html = await rendered_ask(self._parts.renderer, stored, reader)

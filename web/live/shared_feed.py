@@ -355,10 +355,12 @@ class SharedFeed:
                 aclosing(batches),
             ):
                 async for batch in batches:
+                    # The batch is dropped whole: later events may not be for these tabs, and each reads again.
                     if any(map(_changes_rights, batch)):
                         return
                     frame = _frame(self._sub, await self._changes.of(batch), batch)
                     if frame is not None:
+                        # Before the tabs have the frame: a tab that comes meanwhile catches up to it.
                         self.number = frame.number or self.number
                         await self._give_all(frame)
         except (SessionError, Refused):
@@ -366,6 +368,7 @@ class SharedFeed:
         except Exception as error:
             self._error = error
         finally:
+            # Before the await: a tab that comes meanwhile must begin another feed.
             self.has_ended = True
             for tab in self._tabs:
                 tab.end()

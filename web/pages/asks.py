@@ -147,6 +147,7 @@ def _questions(each: Ask, questions: Iterable[Question]) -> str:
             for choice in question.choices
         )
         fields.append(
+            # The CLI takes answers by the text of the question.
             f'<fieldset data-question="{escape(question.text, quote=True)}">'
             f"<legend>{text_of(question.header or question.text)}</legend>{choices}"
             f'<label>In your own words <input type="text" name="own{number}"></label></fieldset>'
@@ -180,6 +181,7 @@ def _field(field: FormField) -> str:
     match field.kind:
         case FieldKind.TEXT | FieldKind.NUMBER | FieldKind.INTEGER:
             value = escape(field.default[0] if field.default else "", quote=True)
+            # A field of text for numbers, too: browsers hand out nothing for a number that they cannot read.
             mode = "" if field.kind is FieldKind.TEXT else ' inputmode="decimal"'
             inside = f'<input type="text" name="{name}" value="{value}"{mode}{needed}>'
             return (

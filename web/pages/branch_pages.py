@@ -51,6 +51,7 @@ async def _card(parts: WebParts, actor: Actor, each: c.BranchInfo) -> str:
         # One branch whose directory is gone must not take the page of the others with it.
         except (BranchRefused, CheckpointRefused) as error:
             files = f'<p class="dim">{fragments.text_of(str(error))}</p>'
+    # A project without git has plain copies, which nothing can merge.
     can_merge = each.git_branch and each.target
     pick = f'<a class="button first" href="{base}/merge">Pick this one …</a>' if can_merge else ""
     cost = f" · ${each.cost_usd:.2f}{price_mark(each.cost_usd, each.list_price_usd)}" if each.cost_usd else ""
@@ -188,6 +189,7 @@ async def _report(
 ) -> str:
     """Return the form that sends a report to the branch's parent. Claude writes it only if it is asked to."""
     try:
+        # A look asks Claude nothing: that would cost money, wake a parked branch and take up to a minute.
         wish = c.DraftReport(session_id=info.id, asks_claude=by_claude)
         report = await parts.core.perform(actor, wish)
     except (BranchRefused, CheckpointRefused):

@@ -109,6 +109,7 @@ async def checkpoint_page(
     parts_of = [_about(mine)] if mine is not None else []
     parts_of.append(_chooser(found, mine, with_id))
     acts = []
+    # Only the comparison with the files as they are now shows what a restore would do.
     if reader.approve and not with_id and compared.total:
         where = f"{place_of(parts.options, session_id)}{_PLACE}/{escape(checkpoint_id)}/restore"
         acts.append(f'<a class="button" href="{where}">Put the files back …</a>')
@@ -166,6 +167,7 @@ async def restore_page(
     acts = [f'<a class="button" href="?scope={other}">{label}</a>']
     total = preview.creates + preview.changes + preview.deletes
     if reader.approve and total:
+        # The digest is that of the preview on this page: if files change meanwhile, the act is refused.
         wish = {"checkpointId": checkpoint_id, "scope": preview.scope, "digest": preview.digest}
         acts.insert(
             0,
@@ -186,6 +188,7 @@ async def _turn_at(parts: WebParts, actor: Actor, session_id: str, mine: c.Check
     """Return the last turn that Claude had ended at a checkpoint; empty before the first end."""
     if mine is None or not mine.turn_id:
         return ""
+    # A checkpoint before a prompt names the turn of that prompt, which had not begun: the one before it counts.
     if mine.reason is not Reason.BEFORE_PROMPT:
         return mine.turn_id
     with suppress(TurnNotFound):
@@ -193,6 +196,7 @@ async def _turn_at(parts: WebParts, actor: Actor, session_id: str, mine: c.Check
         view = await parts.core.perform(actor, command)
         before = c.ReadTurns(session_id=session_id, before=view.turn.number, limit=20, with_blocks=False)
         for each in (await parts.core.perform(actor, before)).turns:
+            # Without it Claude's conversation has no place to branch from.
             if each.turn.last_uuid:
                 return each.turn.id
     return ""

@@ -111,6 +111,7 @@ def shown(files: Sequence[DiffFile], notes: Mapping[Anchor, str] = _NONE, *, can
     left, parts = MOST_LINES, []
     for number, each in enumerate(files):
         parts.append(_file(number, each, left, notes, can_comment=can_comment))
+        # The bound holds for all files together: a page with many short files is as long as one long file.
         left = max(0, left - len(each.lines))
     return "".join(parts)
 
@@ -141,6 +142,7 @@ _SIGNS = {LineKind.ADDED: "+", LineKind.REMOVED: "−", LineKind.SAME: ""}
 def _row(path: str, line: DiffLine, notes: Mapping[Anchor, str], can_comment: bool) -> str:
     if line.kind is LineKind.PLACE:
         return f'<tr class="place"><td colspan="3">{escape(as_seen(line.text)) or "⋯"}</td></tr>'
+    # A removed line and an added one may have the same number.
     note = notes.get((path, line.number, line.kind is LineKind.REMOVED), "")
     below = f'<tr class="notes"><td colspan="3">{note}</td></tr>' if note else ""
     number, chosen = str(line.number), ""

@@ -58,6 +58,7 @@ def _login(login: Login, principal: Principal) -> str:
 
 def browser_name(described: str) -> str:
     """Return a browser's name for people from its own description (the header `User-Agent`)."""
+    # The order counts: Edge and Opera also call themselves Chrome, and Chrome calls itself Safari.
     programs = (
         ("Firefox/", "Firefox"),
         ("Edg/", "Edge"),
@@ -65,6 +66,7 @@ def browser_name(described: str) -> str:
         ("Chrome/", "Chrome"),
         ("Safari/", "Safari"),
     )
+    # An Android names Linux, and an iPhone names Mac OS: the narrower word comes first.
     systems = (("Android", "Android"), ("iPhone", "an iPhone"), ("iPad", "an iPad"), ("Mac OS", "a Mac"))
     more = (("Windows", "Windows"), ("Linux", "Linux"))
     program = next((name for mark, name in programs if mark in described), "A browser")

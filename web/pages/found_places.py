@@ -21,6 +21,7 @@ async def found_places(parts: WebParts, actor: Actor, text: str, cursor: str) ->
     """Return the places with all words of `text`, newest first, under the titles of their sessions."""
     found = await parts.core.perform(actor, c.Search(text=text, cursor=cursor, limit=_SHOWN))
     base = escape(parts.options.base_path, quote=True)
+    # Neighbours only, to keep the order by time: a session may stand in the list twice.
     listed = "".join(
         _session(list(places), base, text) for _, places in groupby(found.places, lambda each: each.session_id)
     )

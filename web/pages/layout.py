@@ -23,6 +23,7 @@ def page(options: WebOptions, title: str, body: str, *, reader: Actor | None = N
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        # `resizes-content`: a phone's keyboard makes the page smaller and does not cover the field.
         '<meta name="viewport" content="width=device-width, initial-scale=1, '
         'interactive-widget=resizes-content">'
         '<meta name="color-scheme" content="light dark">'

@@ -64,6 +64,7 @@ async def listed(parts: WebParts, actor: Actor, now_ms: int, text: str = "") -> 
     runs = [info for info in found.sessions if not info.open_asks and _state(info) in _RUNS]
     seen = {info.id for info in (*needs, *runs)}
     for info in needs:
+        # The page of a search follows no changes, so an ask there could be answered already.
         asked = "" if text else await first_ask(parts, actor, info)
         groups.setdefault("Needs you", []).append(_row(info, base, now_ms, asked))
     for info in runs:

@@ -127,6 +127,7 @@ def _plan(run: c.RunInfo, base: str, prompts: bool, approves: bool, names: Mappi
     none = "<p>No command of the project will check this work.</p>"
     decide = ""
     if waits and approves:
+        # The digest of the plan on this page: if the plan changes meanwhile, approving is refused.
         digest = f'<input type="hidden" name="digest" value="{escape(run.plan_digest)}">'
         decide += _form(
             run, base, f'{digest}<div class="row">{_button("approve", "Approve this plan", "first")}</div>'

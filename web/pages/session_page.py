@@ -53,6 +53,7 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, place: Pa
     is_newest = before is None
     notices = await _notices(parts, actor, session_id, turns) if is_newest else ""
     live = f' data-session="{escape(session_id)}" data-after="{turns.as_of}"' if is_newest else ""
+    # The bot pings for these sessions, so the script shows no notification.
     live += " data-pings" if reader.in_discord else ""
     body = (
         f'<div class="session" data-of="{escape(session_id)}"{live}>'
@@ -108,6 +109,7 @@ def _in_order(turns: Sequence[c.TurnView], queue: Sequence[str]) -> Sequence[c.T
         turn = view.turn
         if turn.id in queue:
             return 1, queue.index(turn.id), 0
+        # By its beginning: a prompt that was moved to the front has a greater number than turns after it.
         return 0, turn.started_ms or turn.ended_ms or turn.queued_ms, turn.number
 
     return sorted(turns, key=moment)

@@ -94,6 +94,7 @@ async def fill_page(parts: WebParts, actor: Actor, template_id: str, session_id:
     if template is None:
         # The core has the words for it.
         await parts.core.perform(actor, c.ReadPromptTemplate(template_id=template_id))
+        # Reached only if the template was made between the two reads.
         raise AssertionError
     base = escape(parts.options.base_path, quote=True)
     fields = "".join(_place(name, number) for number, name in enumerate(template.places))
@@ -131,9 +132,11 @@ def _place(name: str, number: int) -> str:
 
 
 def _options(names: tuple[str, ...], chosen: str) -> str:
+    # A template may name a project that is gone: saving it must not change that.
     known = names if not chosen or chosen in names else (chosen, *names)
     return "".join(f"<option{' selected' if name == chosen else ''}>{_text(name)}</option>" for name in known)
 
 
 def _text(value: str) -> str:
+    # Not cleaned: the form sends back what is stored, as it is.
     return escape(value, quote=True)

@@ -42,6 +42,7 @@ def _people(timing: c.TurnTiming) -> str:
     waited = [span.to_ms - span.from_ms for span in timing.spans if span.kind is c.SpanKind.PERSON]
     if not waited:
         return ""
+    # Asks that are open at once are counted one by one, so their sum may be more than the whole.
     share = round(100 * sum(waited) / timing.total_ms) if timing.total_ms else 0
     return (
         f"<p>Claude waited {fragments.duration(sum(waited))} for people: {min(share, 100)} % of the time.</p>"
@@ -56,6 +57,7 @@ def _rows(timing: c.TurnTiming) -> str:
 
 def _row(span: c.Span, total_ms: int) -> str:
     begin = round(1000 * span.from_ms / total_ms)
+    # At least four thousandths of the width: a shorter bar could not be seen.
     width = max(4, round(1000 * (span.to_ms - span.from_ms) / total_ms))
     bar = (
         f'<svg class="span {span.kind.value}" viewBox="0 0 1000 10" preserveAspectRatio="none" '

@@ -1,4 +1,4 @@
-"""The MCP server for agents outside, on the official SDK, which is large: only whoever serves it imports this.
+"""The MCP server for agents outside, on the official SDK. It is large: only programs that serve import this.
 
 Format: Model Context Protocol (tools, resource templates).
 """
@@ -34,7 +34,7 @@ _LISTED = 20
 _TOOLS: dict[str, AnyTool] = by_name([*SESSION_TOOLS, *AGENT_TOOLS])
 
 Reach = Callable[[bool], AbstractAsyncContextManager[Caller]]
-"""Return who calls, valid inside the block. The argument: the call changes something. Raises `SessionError`."""
+"""Return the caller, valid inside the block. True: the call changes something. Raises `SessionError`."""
 
 
 def new_origin() -> str:

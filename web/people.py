@@ -1,4 +1,4 @@
-"""The names of people: pages say who, the core knows ids only.
+"""The names of people: pages show them, the core knows ids only.
 
 A name is looked up once and kept while the face runs. A person without a known name is shown by their id.
 """

@@ -16,7 +16,7 @@ from workflows.model import SCHEMA, Run
 ACTIVE = "status NOT IN ('completed', 'failed')"
 _MAX_PAGE = 100
 _ONE_CONDITION = 2
-"""The length of the list of conditions that has one of a query, beside the one that always holds."""
+"""The conditions of a query that asks for one thing: that one, and the one that always holds."""
 _decoder = msgspec.json.Decoder(Run)
 
 
@@ -204,10 +204,7 @@ def _decoded(run_id: str, data: Any) -> Run:
 
 
 def _checked(run: Run) -> str:
-    """Return the run as JSON after reading it back:
-
-    a value of a wrong type is refused here, not at the next start.
-    """
+    """Return the run as JSON. It is read back first: a wrong type is refused here, not at the next start."""
     raw = msgspec.json.encode(run)
     if _decoder.decode(raw) != run:
         raise IllegalRunMove("Storing the run", run.status)

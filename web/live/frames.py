@@ -1,7 +1,7 @@
 """The messages of the live stream, JSON in both directions: see `docs/web.md`.
 
 The browser subscribes and the server sends; commands never go over the socket. A frame with `n` is a whole
-step: who has applied it may come back with `after = n` and misses nothing.
+step: a tab that has applied it may come back with `after = n` and misses nothing.
 """
 
 from typing import Annotated
@@ -91,7 +91,7 @@ class Closed(msgspec.Struct, frozen=True, tag="closed"):
 
 
 class Beat(msgspec.Struct, frozen=True, tag="beat"):
-    """A sign of life. Who misses it connects anew."""
+    """A sign of life. A tab that misses it connects anew."""
 
     t: int
 

@@ -1,4 +1,4 @@
-"""Presence: who looks at a session in a visible tab, now. An open socket alone is no presence."""
+"""Presence: the people who look at a session in a visible tab now. An open socket alone does not count."""
 
 import asyncio
 from collections import Counter

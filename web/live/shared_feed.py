@@ -239,7 +239,7 @@ class Tab:
         self._wake()
 
     async def kept(self) -> Sequence[Encoded]:
-        """Return the frames that it did not take at once, as soon as there are any; none after its end."""
+        """Wait for frames that the tab did not take at once, and return them; empty after its end."""
         if self.is_open and not self.frames:
             self.waiting = asyncio.get_running_loop().create_future()
             try:

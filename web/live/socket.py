@@ -1,4 +1,4 @@
-"""The WebSocket of a tab: it only reads. Source: RFC 6455; the messages are in `frames`.
+"""The WebSocket of a tab: it tells what happens, acts go over HTTP. Source: RFC 6455; messages: `frames`.
 
 A tab that reads slowly is cut off and comes back with its last event number; nothing waits for it here.
 """

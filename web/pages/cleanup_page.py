@@ -18,7 +18,7 @@ _VERBS = {c.RetentionVerb.ARCHIVE: "Archive", c.RetentionVerb.DELETE: "Delete fo
 
 
 def rule_of(fields: Mapping[str, str]) -> c.CleanupRule | None:
-    """Return the rule in the fields of the page's form; None without one. What is no number is the default."""
+    """Return the rule in the fields of the page's form; None without one. If one is wrong, the usual rule."""
     if "verb" not in fields:
         return None
     usual = c.CleanupRule()

@@ -41,6 +41,7 @@ async def backup_round(parts: ServiceParts, at: time) -> None:
     daily = await rows.load_backups(parts.manager.db, kind=c.BackupKind.DAILY)
     if not is_due([local_time(each.info.made_ms) for each in daily], now, at):
         return
+    # The new one first: if it fails, rotation removes nothing.
     made = await daily_backup(parts)
     removed = await rotate(parts)
     facts = {"backup": made.info.id, "bytes": made.info.size_bytes, "removed": len(removed)}
@@ -61,6 +62,7 @@ async def copy_new(parts: ServiceParts) -> None:
         if info.copied_code is not None or age > COPIED_WITHIN:
             continue
         is_file = info.kind is c.BackupKind.SESSION
+        # It can take hours, so it runs here in the upkeep: no backup and no end of a session waits for it.
         code = await parts.copy_elsewhere(file_of(parts, info) if is_file else whole_of(parts, info))
         await parts.manager.db.write([rows.backup_copied(info.id, code, parts.manager.now_ms())])
         if code != 0:
@@ -85,6 +87,7 @@ async def drill_if_due(parts: ServiceParts) -> None:
         newest = next((each for each in found if each.info.kind is kind), None)
         if newest is None:
             continue
+        # Hashes first: they say that the file is as it was made, the drill that it can be taken apart.
         damage = await verify(parts, newest) or await asyncio.to_thread(_drill, parts, newest)
         await parts.manager.db.write([rows.backup_verified(newest.info.id, damage, now_ms, drilled=True)])
         level = logging.WARNING if damage else logging.INFO
@@ -123,6 +126,7 @@ def _drill_whole(directory: Path, scratch: Path) -> None:
     projects = msgspec.json.decode((directory / PROJECTS).read_bytes(), type=list[BackedUpProject])
     for number, each in enumerate(projects):
         wanted = [Bundled(each.ref, ObjectId(each.commit))]
+        # A store for each: a bundle must be whole without what another one brings.
         check_git_bundle(directory / each.file, wanted, scratch / f"store-{number}")
         _write_out(directory / each.file, wanted[0], scratch)
 

@@ -167,6 +167,7 @@ async def _message_by_claude(session: Session, seen: merging.MergeSeen) -> str:
     """Return Claude's draft for the message of a squash that could land; empty if it cannot be asked."""
     from sessions.merge_message import MESSAGE_QUESTION, message_of_answer
 
+    # Only for a merge that can land: nobody reads the message of another one, and asking costs.
     can_land = seen.files and not (seen.conflicts or seen.conflicted or seen.blocked)
     if seen.strategy is not Strategy.SQUASH or not can_land or session.snapshot.lifecycle is Lifecycle.ENDED:
         return ""

@@ -63,11 +63,13 @@ async def run_due_rules(parts: ServiceParts, core: c.Core, who: WhoIs) -> int:
         try:
             actor = await who(stored.user_id)
         except SessionError as error:
+            # Still due: a role that Discord cannot tell now is not a right that was lost.
             await db.write([cleanup_rule_waits(stored.id, str(error))])
             continue
         count, trouble = 0, ""
         try:
             count = await _run(core, actor, _rule_of(stored))
+        # Rights as of now decide: a person who lost the right to a session removes nothing by an old rule.
         except NotAllowed:
             trouble = "Nothing was removed: its person may not clean up these sessions any more."
         except (SessionError, StorageError) as error:

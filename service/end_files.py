@@ -35,6 +35,7 @@ def artifact_files(store: Store, facts: FolderFacts) -> dict[str, bytes]:
         is_there = (
             each.kind is not ChangeKind.DELETED and entry is not None and entry.mode is not EntryMode.LINK
         )
+        # Names of a session's files may be anything: they become paths in our folder and in a ZIP.
         if entry is not None and is_there and is_storable(path) and is_bundle_name(decoded(path)):
             wanted.append((path, entry.blob))
     found: dict[str, bytes] = {}

@@ -70,6 +70,7 @@ async def build_archive(session: Session, *, with_uploads: bool = False) -> Sess
     db, snapshot = session.around.db, session.snapshot
     turns: list[ArchivedTurn] = []
     before: int | None = None
+    # Newest first and below the last number: turns that begin meanwhile shift no page.
     while page := await rows.load_turns(db, session.id, before=before, limit=_PAGE):
         turns += [ArchivedTurn(_sound(turn), tuple(await rows.load_blocks(db, turn.id))) for turn in page]
         before = page[-1].number

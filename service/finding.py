@@ -49,6 +49,7 @@ async def _find_session(manager: SessionManager, actor: Actor, command: c.FindSe
     if known is None:
         raise SessionNotFound("")
     session = await manager.get_session(known)
+    # A key is no secret, so it gives no right.
     authorize(actor, Action.VIEW, await session_facts(session))
     return session_info(manager, session)
 
@@ -57,6 +58,7 @@ async def _find_turn(manager: SessionManager, actor: Actor, command: c.FindTurn)
     turn = await rows.find_turn_by_origin(manager.db, command.origin)
     if turn is None:
         raise TurnNotFound(command.origin)
+    # An origin is no secret, so it gives no right.
     authorize(actor, Action.VIEW, await session_facts(await manager.get_session(turn.session_id)))
     return turn
 

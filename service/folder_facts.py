@@ -73,6 +73,7 @@ async def load_facts(db: Database, folder: StoredFolder, now_ms: int) -> FolderF
     """Read the facts of a folder as they are now."""
     end = await rows.load_end(db, folder.session_id)
     artifacts = await rows.load_artifacts(db, folder.session_id)
+    # Rows come newest first, and the numbers of checkpoints in a folder count from the oldest.
     newest = await load_checkpoints(db, owner=folder.session_id, limit=MOST_CHECKPOINTS)
     ended_ms = end.began_ms if end is not None and end.status in _OVER else None
     title = await db.read_one("SELECT title FROM sessions WHERE id = ?", (folder.session_id,))

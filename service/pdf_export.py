@@ -116,6 +116,8 @@ def _cut(text: str) -> str:
 def main() -> int:
     """Make one PDF within the limits. Any error ends the process with a traceback and code 1."""
     data = sys.stdin.buffer.read()
+    # A conversation is anybody's text: one that makes the compiler grow or loop ends this process, not the
+    # bridge.
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
     import typst

@@ -60,6 +60,7 @@ async def _converted(path: Path, part: Path) -> bool:
 def main(arguments: Sequence[str]) -> int:
     """Convert one picture within the limits. Any error ends the process with a traceback and code 1."""
     source, target = map(Path, arguments)
+    # Before the decoders are loaded, and so before they see a byte of the picture.
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
     resource.setrlimit(resource.RLIMIT_CPU, (_CPU_S, _CPU_S))
     resource.setrlimit(resource.RLIMIT_FSIZE, (4 * MOST_BYTES, 4 * MOST_BYTES))
@@ -67,7 +68,9 @@ def main(arguments: Sequence[str]) -> int:
 
     _know_heic()
     descriptor = os.open(source, os.O_RDONLY | os.O_NOFOLLOW)
+    # Pillow knows many more formats, and each decoder is one more to attack.
     with os.fdopen(descriptor, "rb") as stream, Image.open(stream, formats=_FORMATS) as opened:
+        # Known from the header, before a pixel is decoded.
         if opened.width * opened.height > MOST_PIXELS:
             return 2
         opened.draft("RGB", (MOST_SIDE, MOST_SIDE))  # a JPEG is decoded at a fraction of its size

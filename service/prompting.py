@@ -22,6 +22,7 @@ async def talk(parts: ServiceParts, session: Session, actor: Actor, command: c.P
     """Carry out `command` and return its reply. Raises the errors that its docstring and `Session` name."""
     match command:
         case c.SendMessage() | c.LookCloser() | c.RunCommand() | c.Continue() | c.Regenerate():
+            # Before anything is stored: a prompt that is refused must not wait in the queue.
             await _check_budget(parts, session, actor)
             placed = await _queue(session, actor, command)
             return c.Accepted(placed.turn_id, placed.place)

@@ -83,6 +83,7 @@ async def _dollars(db: Database, user_id: str, now_ms: int) -> Used:
 async def _used(db: Database, what: str, which: str, user_id: str, now_ms: int, window_ms: int) -> Used:
     """Return the usage of the user's prompts, and of background turns in the user's sessions."""
     of_author = f"SELECT queued_ms, {what} FROM turns WHERE author_id = ? AND queued_ms > ? AND {which}"  # noqa: S608
+    # Turns that nobody typed, such as scheduled ones, count for the owner of their session.
     by_itself = (
         f"SELECT queued_ms, {what} FROM turns JOIN sessions ON sessions.id = session_id WHERE author_id = ''"  # noqa: S608
         f" AND queued_ms > ? AND turns.{which} AND kind = 'background' AND user_id = ?"

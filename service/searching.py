@@ -24,8 +24,10 @@ async def search(parts: ServiceParts, actor: Actor, command: c.SearchingCommand)
     pattern = words.pattern
     if pattern is None:
         return c.FoundPlaces(())
+    # The index is filled beside the events, so the newest texts may be missing yet.
     is_complete = await fill_index(db, within_s=_PATIENCE_S)
     limit = max(1, min(command.limit, _MOST))
+    # The cursor comes from a client: anything else than a number means the first page.
     below = int(command.cursor) if _CURSOR.fullmatch(command.cursor) else None
     found = await find_texts(db, words, visible_to(actor), below=below, limit=limit)
     cursor = str(found[-1].place) if len(found) == limit else ""

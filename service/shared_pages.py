@@ -97,6 +97,7 @@ async def _draft(
     document, content = await asyncio.to_thread(make)
     if not document.turns:
         raise NothingToShare
+    # The stored copy is what the maker looks at, and what is published: nothing later gets into it.
     page_id = _ids.make()
     page = rows.NewPage(page_id, session.id, actor.user_id, now_ms, found.as_of, len(document.turns), content)
     # Drafts that nobody published, and expired pages, go on this occasion.

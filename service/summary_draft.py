@@ -28,6 +28,8 @@ _MOST_OF_THE_ANSWER = 1_500
 
 async def ask_claude(session: Session) -> str:
     """Return Claude's draft; empty if it has no process, works, or gives none. Raises `ClaudeUnavailable`."""
+    # Beside the conversation, which stays as it is. A process is not woken for it: the draft by rule is
+    # enough.
     return (await ask_aside(session, Purpose.SUMMARY, _QUESTION))[: c.MAX_SUMMARY]
 
 

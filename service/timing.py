@@ -69,6 +69,7 @@ def _before(turn: StoredTurn, steps: Sequence[TimedStep], end_ms: int) -> Iterat
 
 
 def _tools(steps: Sequence[TimedStep], end_ms: int, directory: str) -> Iterator[_Found]:
+    # Tools run side by side, so a result is matched by its id and not by its place.
     results = {step.tool_use_id: step.at_ms for step in steps if step.block == "tool_output"}
     for step in steps:
         if step.block == "tool_call":

@@ -29,6 +29,7 @@ async def read_usage(db: Database, since_ms: int, group_by: GroupBy | None) -> l
         " WHERE queued_ms >= ? AND status <> 'withdrawn' GROUP BY grouped ORDER BY grouped DESC LIMIT ?",
         (since_ms, _MAX_GROUPS),
     )
+    # Counted apart: joined to the turns, each block would count the turn's dollars once more.
     calls = await _counts(
         db,
         f"SELECT {group}, count(*), 0 FROM blocks JOIN turns ON turns.id = blocks.turn_id"  # noqa: S608

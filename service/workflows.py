@@ -123,6 +123,7 @@ class WorkflowRoom:
         update, run_id = self.runs.update_session, run.id
         match command:
             case c.ApproveRunPlan():
+                # The approval lets commands run, so it holds only for those that the person saw.
                 if plan_digest(run.plan) != command.digest:
                     raise c.PlanOutdated
                 return await update(run_id, m.PlanApproved(actor.user_id))
@@ -171,6 +172,7 @@ class WorkflowRoom:
         if run.pause is c.PauseReason.BRANCH_GONE:
             await self._bring_back(run)
         if run.pause is c.PauseReason.SESSION_ENDED:
+            # Through `Core`, so the person's own right to the session decides, and it is audited.
             await self._core.perform(actor, c.RestoreSession(session_id=run.session_id))
         return await self.runs.update_session(run.id, m.Resumed(more, acts_for))
 
@@ -183,6 +185,7 @@ class WorkflowRoom:
             )
 
     async def _cancel(self, actor: Actor, run: Run) -> c.RunInfo:
+        # The state first: after a kill in between the run is over and starts no further turn.
         changed = await self.runs.update_session(run.id, m.Failed(f"cancelled by {actor.user_id}"))
         task = self.runs.halt(run.id)
         if task is not None:

@@ -165,6 +165,7 @@ def setup_plan(directory: Path) -> SetupPlan:
     named = [lock for lock, command in _SET_UP.items() if command in commands]
     named += [name for command in commands for name in _READ_BY[command]]
     if "package.json" in named:
+        # A branch could change a script that the installation starts, and leave `package.json` as it was.
         named += started_files(manifests.json("package.json"), manifests.has)
     files = tuple(name for name in dict.fromkeys(named) if manifests.has(name))
     # Somebody agrees to these contents. A file that changed needs another consent.
@@ -190,6 +191,7 @@ def _tasks(names: object, prefix: str, source: str) -> Iterator[FoundCommand]:
     """Yield the tasks whose names say that they test, lint or build; the plainest names first."""
     if not isinstance(names, dict | list | tuple):
         return
+    # A name may be anything a repository chose: only those of the expected form get into a command.
     words = sorted({name for name in names if isinstance(name, str)}, key=lambda name: (len(name), name))
     for name in words:
         for purpose, form in _PURPOSES.items():

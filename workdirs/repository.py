@@ -102,6 +102,7 @@ def read_state(repository: Repository) -> RepositoryState:
             branch = run(repository.call("symbolic-ref", "-q", "HEAD"), codes=(0, 1)).text
     except GitFailed:
         return RepositoryState()
+    # `git status` would tell, but it runs programs of the repository.
     operation = next((each for name, each in _MARKS.items() if (repository.git_dir / name).exists()), None)
     return RepositoryState(
         head=ObjectId(head) if head else None,

@@ -57,6 +57,7 @@ def look(directory: Path) -> Survey:
         return Survey()
     directories = [each for each in entries if _is_directory(each)]
     budget = _Budget(_MOST_ENTRIES * 4)
+    # One budget for all: a workspace with thousands of directories must not hold up the first prompt.
     heavy = [each.name for each in directories if each.name != ".git" and _is_heavy(each, budget)]
     near = [each.name for each in directories if each.name not in heavy and not each.name.startswith(".")]
     return Survey(

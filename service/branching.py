@@ -127,7 +127,7 @@ async def _listed(
 
 
 async def _changes(session: Session) -> list[PathChange]:
-    """Return what the branch changed since its beginning. Raises `BranchRefused`, `CheckpointRefused`."""
+    """Return the changes of the branch since its beginning. Raises `BranchRefused`, `CheckpointRefused`."""
     row, checkpoints = await own_copies.branch_of(session), own_copies.checkpoints_of(session)
     now = await checkpoints.take(session, Reason.COMPARE)
     try:
@@ -137,7 +137,7 @@ async def _changes(session: Session) -> list[PathChange]:
 
 
 async def branch_patch(session: Session) -> bytes | None:
-    """Return what the branch changed since its beginning as a patch for `git apply`; None if it is too long.
+    """Return the changes of the branch since its beginning as a patch for `git apply`; None if too long.
 
     Raises `BranchRefused`, `CheckpointRefused`.
     """

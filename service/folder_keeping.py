@@ -14,7 +14,7 @@ _TOLD = (TurnEnded, TurnFilesCounted, TitleChanged, LifecycleChanged)
 
 
 async def keep_folders(parts: ServiceParts) -> None:
-    """Write a session's folder anew when what it shows has changed; never returns.
+    """Write a session's folder anew after each change of its content; never returns.
 
     A missed change is no loss: the next one, a look at the folder, or the end writes all of it.
     """

@@ -24,7 +24,7 @@ _MENTIONS = r"<(?:@[!&]?|#)\d{5,20}>"
 
 @dataclass
 class Cleaner:
-    """Takes out of texts what strangers shall not read, and counts it.
+    """Removes everything from texts that strangers must not read, and counts it.
 
     `places` are absolute paths of the machine. Paths in the work directory, which is called `directory`, become
     relative. `ids` are those of the session, its people and its channel. `words` are the maker's own.
@@ -46,7 +46,7 @@ class Cleaner:
         self._words = re.compile("|".join(words), re.IGNORECASE) if words else None
 
     def clean(self, text: str) -> str:
-        """Return `text` without what strangers shall not read; marks stand in its place."""
+        """Return `text` with marks in place of everything that strangers must not read."""
         text = relative(as_seen(text), self.directory)
         if self._words is not None:
             text = self._count("words", *self._words.subn(MARK, text))

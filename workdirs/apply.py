@@ -157,7 +157,7 @@ class Applier:
 
 
 def remove_temporaries(tree: WorkTree, paths: list[FilePath], token: str) -> None:
-    """Delete what a killed restore left beside `paths`."""
+    """Delete the temporary files that a killed restore left beside `paths`."""
     temporary = f"{TEMPORARY}{token}".encode()
     for directory in sorted({path.rpartition(b"/")[0] for path in paths}):
         place = FilePath(directory + b"/" + temporary if directory else temporary)

@@ -57,7 +57,7 @@ def write_git_bundle(store: Store, checkpoints: Sequence[Bundled], target: Path)
 
 
 def check_git_bundle(file: Path, checkpoints: Sequence[Bundled], scratch: Path) -> dict[str, Coverage]:
-    """Take the bundle into an empty store in `scratch`, and return what its checkpoints say, by their refs.
+    """Take the bundle into an empty store in `scratch`; return the coverage of its checkpoints by their refs.
 
     Raises `BundleUnusable` if git refuses it, a checkpoint is missing, or a path in one could leave its
     directory. The caller deletes `scratch`.

@@ -36,7 +36,7 @@ def to_message(coverage: Coverage) -> str:
 
 
 def from_message(text: str) -> Coverage:
-    """Read what `to_message` wrote. Raises `ValueError` for anything else."""
+    """Parse a text made by `to_message`. Raises `ValueError` for anything else."""
     message: Any = json.loads(text)
     if not isinstance(message, dict) or message.get("version") != _VERSION:
         raise ValueError("not the message of a checkpoint")

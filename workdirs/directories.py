@@ -78,7 +78,7 @@ class MadeDirectory(msgspec.Struct, frozen=True):
 
 @dataclass(slots=True)
 class _Copies:
-    """What is copied straight from the parent: the paths that stay away, and what may still be copied."""
+    """The files copied straight from the parent: the paths left out, and the bytes that are still allowed."""
 
     left_bytes: int
     left_out: list[FilePath] = field(default_factory=list)

@@ -19,7 +19,7 @@ from workdirs.paths import is_storable
 from workdirs.people_settings import exclude_rules, people_ignore_file
 
 TEMPORARY = ".claude-bridge-restoring-"
-"""How the names of files begin that a restore is writing. No checkpoint takes them in."""
+"""The prefix of the temporary files that a restore writes. No checkpoint takes them in."""
 # Each one costs at least one start of git.
 _MAX_NESTED = 64
 _MAX_OUTPUT = 256 * 1024 * 1024

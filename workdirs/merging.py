@@ -61,7 +61,7 @@ class _Result(msgspec.Struct, frozen=True):
 
 
 def preview_merge(room: MergeRoom, wish: MergeWish, source: ObjectId | None = None) -> MergePreview:
-    """Return what the merge would do. Changes nothing in the repository. Blocks.
+    """Return a preview of the merge. Changes nothing in the repository. Blocks.
 
     `source` is a commit that the source branch does not have yet. Raises `BranchGone`, `MergeImpossible` if git
     cannot merge the two at all.

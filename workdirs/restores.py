@@ -59,7 +59,7 @@ class Restores:
         self._db = checkpoints.db
 
     async def preview(self, wish: RestoreWish) -> Preview:
-        """Say what the restore would do now. Takes a checkpoint of now, changes no file.
+        """Return a preview of the restore as of now. Takes a checkpoint, changes no file.
 
         Raises `CheckpointGone`, `CheckpointFailed`, `StoreMissing`, `StoreDamaged`.
         """

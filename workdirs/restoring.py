@@ -22,7 +22,7 @@ from workdirs.store import Store
 
 
 def look_up(store: Store, work_tree: Path, now: ObjectId, target: ObjectId) -> Looked:
-    """Look up what a plan needs, in the store and in the directory. Changes nothing.
+    """Look up the facts for a plan, in the store and in the directory. Changes nothing.
 
     Raises `StoreMissing`, `StoreDamaged`, `GitFailed`.
     """

@@ -87,7 +87,7 @@ def insert_checkpoint(checkpoint_id: CheckpointId, directory: str, note: Note, n
 def checkpoint_taken(
     checkpoint_id: CheckpointId, snapshot: Snapshot, took_ms: int, *, is_late: bool, head: str = ""
 ) -> Statement:
-    """Store what was taken."""
+    """Store the result of a checkpoint that was taken."""
     coverage = snapshot.coverage
     return Statement(
         "UPDATE checkpoints SET status = 'taken', ref = ?, commit_id = ?, tree = ?, files = ?, uncovered = ?,"
@@ -125,14 +125,14 @@ def insert_imported(checkpoint: Checkpoint, store_ref: str) -> Statement:
 
 
 def checkpoint_failed(checkpoint_id: CheckpointId, trouble: str) -> Statement:
-    """Store that it was not taken, and why, as a sentence."""
+    """Store that a checkpoint was not taken; `trouble` is the reason as a sentence."""
     return Statement(
         "UPDATE checkpoints SET status = 'failed', trouble = ? WHERE id = ?", (trouble, checkpoint_id)
     )
 
 
 def fail_cut_checkpoints() -> Statement:
-    """Store for all that were being taken that they were not: for the start."""
+    """Mark every unfinished checkpoint as failed; for the start."""
     return Statement(
         "UPDATE checkpoints SET status = 'failed', trouble = 'the bridge stopped meanwhile'"
         " WHERE status = 'taking'"
@@ -198,7 +198,7 @@ async def load_anchored(db: Database, owner: str, anchor: str, reason: Reason) -
 
 
 def insert_changes(after: Checkpoint, cause: Cause, changes: Sequence[PathChange]) -> list[AnyStatement]:
-    """Store who changed files up to the checkpoint `after`: its owner, by `cause`."""
+    """Store that the owner of the checkpoint `after` made these changes, by `cause`."""
     rows = [
         (after.id, each.path, after.directory, after.owner, cause, each.kind, each.added, each.removed)
         for each in changes[:_MOST_CHANGES]

@@ -60,7 +60,7 @@ _NO_ROOM = ("No space left", "Out of diskspace", "Disk quota")  # as git says it
 
 
 class SnapshotWish(msgspec.Struct, frozen=True):
-    """Of what a snapshot is to be taken, and under which name it is kept."""
+    """The work tree to take a snapshot of, and the names under which it is kept."""
 
     store: Path
     work_tree: Path

@@ -28,12 +28,12 @@ class Failed(msgspec.Struct, tag="failed"):
 
 
 def encode_wish(wish: SnapshotWish) -> bytes:
-    """Return what the process reads."""
+    """Return `wish` as the bytes that the process reads."""
     return msgspec.msgpack.encode(wish, enc_hook=_path_to_bytes)
 
 
 def decode_answer(data: bytes) -> Taken | Failed:
-    """Read what the process printed. Raises `msgspec.MsgspecError` if it broke."""
+    """Parse the output of the process. Raises `msgspec.MsgspecError` if it broke."""
     return msgspec.msgpack.decode(data, type=Taken | Failed)
 
 

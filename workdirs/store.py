@@ -118,7 +118,7 @@ class Store(msgspec.Struct, frozen=True):
             return False
 
     def coverage(self, commit: ObjectId) -> Coverage:
-        """Return what the checkpoint says beside its tree. Raises `StoreMissing`."""
+        """Return the facts of a checkpoint that its tree does not have. Raises `StoreMissing`."""
         return self.coverages(commit)[0]
 
     def coverages(self, *commits: ObjectId) -> list[Coverage]:

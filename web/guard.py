@@ -34,6 +34,7 @@ _HEADERS = {
     # As `frame-ancestors` above, for browsers that do not know it.
     "X-Frame-Options": "DENY",
 }
+# No route changes anything by these, so they need neither an origin nor a key.
 _SAFE = frozenset({hdrs.METH_GET, hdrs.METH_HEAD})
 
 

@@ -24,6 +24,7 @@ class Scope(StrEnum):
 
     def includes(self, wanted: "Scope") -> bool:
         """Whether this scope allows acts of scope `wanted`."""
+        # An enumeration keeps the order of its definition.
         order = list(Scope)
         return order.index(wanted) <= order.index(self)
 

@@ -149,7 +149,7 @@ async def _call(route: Route, request: web.Request, parts: WebParts) -> Call:
 
 async def _act(request: web.Request, route: Route, parts: WebParts, actor: Actor) -> str:
     """Return the fingerprint of the act. Raises `Refused` if its key named another one."""
-    # aiohttp keeps these bytes for `read_body`. An upload is streamed and has no type of body: its path counts.
+    # aiohttp has kept the bytes of `read_body`. An upload is streamed and has no type of body: its path counts.
     body = await request.read() if route.body is not None else b""
     act = fingerprint(request.method.encode(), request.path_qs.encode(), body)
     if not parts.act_keys.names(actor.user_id, request.headers["Idempotency-Key"], act):

@@ -71,7 +71,7 @@ class Me(msgspec.Struct, frozen=True, rename="camel"):
 
 async def log_in(request: web.Request, parts: WebParts) -> web.Response:
     """Log a browser in by the code of a login link; sets the cookie."""
-    # Before the body is read: nobody has shown a code yet.
+    # Before the body is read: the sender may be anybody.
     _check_login_pace(request, parts)
     wish: LoginCode = await read_body(request, LoginCode)
     # A body may have 4 MB; only what can be a code is hashed.

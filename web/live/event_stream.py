@@ -37,6 +37,7 @@ async def events(call: Call) -> web.StreamResponse:
     after = int(last) if last.isdecimal() and len(last) < 16 else query.after
     # Asked for before the answer begins: a refusal must still be able to be one.
     info = await call.perform(c.GetSession(session_id=call.session_id))
+    # No await from the count to `watch`: otherwise streams opened at once would all pass.
     if call.parts.doors.watched(call.principal) >= _MOST_STREAMS:
         raise Refused(429, "too_many_streams", f"At most {_MOST_STREAMS} streams may be open at once.")
     # nginx keeps a response until its buffer is full, unless it is told otherwise.

@@ -30,6 +30,7 @@ MOST_FRAME_BYTES = 64 * 2**10
 _SEND_S = 10.0
 _UNSENT_BYTES = 16 * 2**10
 """Bytes that wait in a socket's buffer, beyond which its tab gets the next frame when they are sent."""
+# Codes from 4000 on are free for applications (RFC 6455, 7.4.2); live.js knows the first of these.
 _LOGIN_ENDED = 4401
 _TOO_SLOW = 4408
 
@@ -78,6 +79,7 @@ class _Tab:
                 await self._take(message.data)
         finally:
             pulse.remove(self)
+            # A copy: each task takes itself out of the table at its end.
             tasks = [*self._streams.values(), *([self._closing] if self._closing is not None else ())]
             for task in self._streams.values():
                 task.cancel()
@@ -99,12 +101,14 @@ class _Tab:
                     await self._send(f.Closed(wish.sub, "too_many"))
                     return
                 task = asyncio.create_task(self._stream(wish), name="web subscription")
+                # Taken out of the table only when it has ended: its name is in use until then.
                 self._streams[wish.sub] = task
                 task.add_done_callback(lambda _: self._streams.pop(wish.sub, None))
             case f.Unsubscribe():
                 if stream := self._streams.get(wish.sub):
                     stream.cancel()
             case f.Look():
+                # Before the feeds are told: one that begins later reads it here.
                 self._looker.is_visible = wish.visible
                 for session_id in self._shown:
                     self._call.request.app[FEEDS].look(session_id, self._looker)
@@ -206,6 +210,7 @@ class _Tab:
         Sending to a thousand tabs through their tasks takes three times the CPU time. aiohttp writes each frame
         of its own in one piece, too, so frames never mix.
         """
+        # Asked for each time: it is None once the connection is lost.
         transport = self._call.request.transport
         if transport is None or transport.is_closing() or self._socket.closed or self._has_ended:
             return False

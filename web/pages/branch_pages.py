@@ -84,6 +84,7 @@ async def merge_page(
         body, can_undo = _preview(session_id, preview, reader), preview.can_undo
     except BranchRefused as error:
         body = f'<p class="warn">{fragments.text_of(str(error))}</p>'
+    # Also if the preview is refused: a branch that cannot be merged can still be removed.
     if info.has_own_copy:
         body += await _afterwards(parts, actor, info, reader, can_undo=can_undo)
         if reader.prompt:

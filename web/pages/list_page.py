@@ -52,6 +52,7 @@ async def list_page(parts: WebParts, actor: Actor, now_ms: int, text: str, curso
 
 async def listed(parts: WebParts, actor: Actor, now_ms: int, text: str = "") -> str:
     """Return the groups of sessions. Those that need an answer show the question with its buttons."""
+    # A search is for what was, so ended sessions are in it; the list is for what goes on.
     found = await parts.core.perform(actor, c.QuerySessions(text=text, include_ended=bool(text), limit=_SHOWN))
     base = escape(parts.options.base_path, quote=True)
     if not found.sessions:

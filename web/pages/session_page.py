@@ -43,6 +43,7 @@ async def session_page(parts: WebParts, actor: Actor, session_id: str, place: Pa
     read = c.ReadTurns(session_id=session_id, before=before, limit=_TURNS)
     turns = await parts.core.perform(actor, read)
     reader = await reader_of(parts, actor, info)
+    # All names at once, before anything is rendered: the renderers only read what is known.
     await parts.people.learn(_people(info, turns))
     shown = [await _turn(parts, each, reader, place.find) for each in _in_order(turns.turns, info.queued_turns)]
     base = escape(parts.options.base_path, quote=True)

@@ -23,6 +23,8 @@ def allow_and_remember(ask: PermissionAsked, suggestions: Sequence[PermissionSug
     They never go to a file: our launch line excludes the project's settings, and the user's own are not ours.
     Without suggestions, the same as `allow_once`.
     """
+    # A suggestion names a settings file. Written there, an "always" would outlive what we can list and take
+    # back.
     updates = [{**suggestion.body, "destination": "session"} for suggestion in suggestions]
     return _allow(ask.request_id, ask.input, updates)
 
@@ -35,6 +37,7 @@ def deny(request_id: str, message: str = DENY_DEFAULT) -> bytes:
 def answer_question(ask: QuestionAsked, answers: Mapping[str, str | Sequence[str]]) -> bytes:
     """Answer the questions. `answers` maps a question's text to a label, several labels, or free text."""
     joined = {text: said if isinstance(said, str) else ", ".join(said) for text, said in answers.items()}
+    # The CLI reads the answers from the input that an allowed call gets back.
     return _allow(ask.request_id, {**ask.input, "answers": joined})
 
 

@@ -51,6 +51,7 @@ _TOLD = {
 
 def told_by(text: str) -> Told | None:
     """Return the error that only the message of a refusal names, not its status or kind; else None."""
+    # Bounded: the text may be a whole page of a proxy.
     return next((told for told, words in _TOLD.items() if words.search(text[:4000])), None)
 
 

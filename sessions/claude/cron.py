@@ -17,10 +17,12 @@ def next_run(cron: str, after: datetime) -> datetime | None:
         minutes, hours, days, months, weekdays = _fields(cron)
     except ValueError:
         return None
+    # crontab(5): a field that begins with `*` counts as unrestricted, `*/2` too.
     _, _, any_day, _, any_weekday = (field.startswith("*") for field in cron.split())
     begin = after.replace(second=0, microsecond=0) + timedelta(minutes=1)
     for number in range(_MOST_DAYS):
         date = begin + timedelta(days=number)
+        # Python's Sunday is 7; in a cron line it is 0 or 7.
         is_day, is_weekday = date.day in days, date.isoweekday() % 7 in {each % 7 for each in weekdays}
         # crontab(5): if both day and weekday are restricted, a match of either is enough.
         is_meant = (is_day and is_weekday) if any_day or any_weekday else (is_day or is_weekday)

@@ -33,6 +33,7 @@ def elicitation(request_id: str, asked: Json) -> FormAsked | LinkAsked | None:
     needed = {each for each in required if isinstance(each, str)} if isinstance(required, list) else set()
     fields = [_field(name, body, is_required=name in needed) for name, body in _in_order(asked, properties)]
     known = tuple(each for each in fields if each is not None)
+    # All or nothing: a form without one of its fields would get an answer that the server never asked for.
     return FormAsked(request_id, server, message, known) if len(known) == len(fields) else None
 
 

@@ -42,6 +42,7 @@ def write_instructions(project: Path, target: Path, nested: Sequence[str] = ()) 
 
     `nested` are the project's CLAUDE.md in subdirectories, relative to it: Claude is told to read them.
     """
+    # A command that the project has removed must not stay.
     shutil.rmtree(target, ignore_errors=True)
     plugin = target / "plugin"
     written = [
@@ -64,6 +65,7 @@ def _system_prompt(project: Path, nested: Sequence[str]) -> Iterator[str]:
         text = (read_inside(project / name, project) or b"").decode("utf-8", "replace")
         if text.strip():
             yield f"{heading}\n\n{text}"
+    # These names get into the system prompt: a line break in one could write instructions there.
     named = [each for each in nested if each.isprintable() and len(each) <= _LONGEST_PATH][:_MOST_NESTED]
     if named:
         yield "\n".join([_NESTED_HEADING, *(f"- {each}" for each in named)])
@@ -75,6 +77,8 @@ def _rebuilt(project: Path, kind: str) -> list[tuple[Path, str]]:
     for path in markdown_files(directory, project):
         inside = path.relative_to(directory)
         raw = read_inside(path, project)
+        # The names become paths of ours and names of commands: nothing that leads out, nothing that looks like
+        # an option.
         if raw is None or not all(_PLAIN.fullmatch(part) for part in inside.parts):
             continue
         if kind == "skills" and (len(inside.parts) != 2 or inside.name != "SKILL.md"):

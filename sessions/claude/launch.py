@@ -167,9 +167,12 @@ def argv(line: LaunchLine) -> tuple[str, ...]:
         "-p",
         *("--input-format", "stream-json"),
         *("--output-format", "stream-json"),
+        # The CLI refuses stream-json output in print mode without it.
         "--verbose",
         "--include-partial-messages",
+        # The echo says that a prompt has arrived. It also puts our answers to asks into the output log.
         "--replay-user-messages",
+        # Without it every ask is denied at once, and the tools for questions and plans do not exist (measured).
         *("--permission-prompt-tool", "stdio"),
         *_conversation(line.start),
         *_model(line.model),
@@ -268,9 +271,11 @@ def settings(
     """
     denied = [f"Read(//**/{name})" for name in _SECRET_FILES]
     denied += [f"Edit(//**/{name})" for name in _SECRET_FILES]
+    # Both spellings: a rule matches the path as it is written, and a link leads to the same files.
     for directory in sorted({path for given in private for path in (given.absolute(), given.resolve())}):
         readable = [path for path in _names_of(uploads) if path.is_relative_to(directory)]
         denied += [f"Read(/{each})" for each in _all_but(directory, readable[0] if readable else None)]
+        # One slash of ours and one of the path: a rule's absolute path begins with two.
         denied += [f"Edit(/{_literal(directory)}/**)"]
     denied += [f"Read(/{_literal(link)})" for link in links]
     return {"permissions": {"deny": denied, **({"allow": list(allow)} if allow else {})}}
@@ -338,6 +343,7 @@ def child_environment(
     allowed["CLAUDE_CODE_ENABLE_SDK_FILE_CHECKPOINTING"] = "true"
     allowed["CLAUDE_CODE_STREAM_EVENT_HOLD_MS"] = str(STREAM_HOLD_MS)
     allowed["CLAUDE_CODE_ADDITIONAL_DIRECTORIES_CLAUDE_MD"] = "1"  # see `_brought`
+    # Even if an operator lets it pass: a cut turn that was given up would run again.
     allowed.pop("CLAUDE_CODE_RESUME_INTERRUPTED_TURN", None)
     if isinstance(start, Resume) and start.continue_turn:
         allowed["CLAUDE_CODE_RESUME_INTERRUPTED_TURN"] = "1"
@@ -357,6 +363,7 @@ def _conversation(start: Start) -> tuple[str, ...]:
         case Fork():
             return (
                 *("--resume", _uuid(start.parent_id)),
+                # The CLI takes an id of ours together with `--resume` only for a fork.
                 *("--fork-session", "--session-id", _uuid(start.conversation_id)),
                 *_cut(start.at),
             )

@@ -29,12 +29,15 @@ MINIMUM_VERSION = (2, 1, 300)
 _VERSION = re.compile(r"v?((\d{1,9})\.(\d{1,9})\.(\d{1,9}))(?:-[\w.]{1,60})?( \(Claude Code\))?")
 _COLOUR = re.compile(r"\x1b\[[0-9;]{0,20}m")
 _OBJECT_BEGINS = re.compile(r"^[ \t]{0,20}\{", re.MULTILINE)
+# Each try decodes the rest of the output: a hostile wrapper could otherwise make it quadratic.
 _OBJECTS_TRIED = 20
 # Messages of env and the shells: env: 'node': No such file or directory; sh: 1: node: not found.
 _NOT_FOUND = re.compile(
     r"(?<![\w.+-])([\w.+-]{1,64})['’]?: (?:command )?(?:not found|No such file or directory)"
 )
+# A shell and `env` end with this code if they find no program.
 _NOT_FOUND_CODE = 127
+# CLAUDE_COMMAND may name any program: one that prints without end must not fill the memory.
 _MAX_OUTPUT_BYTES = 64 * 1024
 _REAP_S = 2.0
 
@@ -115,6 +118,7 @@ async def locate(configured: str, environment: Mapping[str, str], *, limit_s: fl
     except TimeoutError as error:
         raise CliBroken(f"it said nothing for {limit_s:.0f} seconds") from error
     except OSError as error:
+        # The kernel says ENOENT for a script whose interpreter is missing, just as for a missing script.
         if isinstance(error, FileNotFoundError) and (program := _interpreter(Path(command[0]))):
             raise NeedsProgram(program) from error
         raise CliBroken(f"it cannot be started ({error.strerror or error})") from error
@@ -183,6 +187,7 @@ async def _run(argv: Sequence[str], environment: Mapping[str, str]) -> _Ran:
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
+        # A group of its own, for `killpg` below; Ctrl-C in the bridge's terminal does not reach it either.
         start_new_session=True,
     )
     assert process.stdout is not None
@@ -206,6 +211,7 @@ async def _read_some(stream: asyncio.StreamReader) -> bytes:
     """Read the stream to its end, and return its first `_MAX_OUTPUT_BYTES`."""
     output = b""
     while piece := await stream.read(_MAX_OUTPUT_BYTES):
+        # Read on past the limit: a program that cannot write would never end.
         output += piece[: _MAX_OUTPUT_BYTES - len(output)]
     return output
 

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 import machine
 
+# O_NONBLOCK: opening a FIFO that a program planted would otherwise wait for its other end for ever.
 _PLAIN = os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _MOST_BYTES = 32 * 1024 * 1024
@@ -37,6 +38,7 @@ def open_plainly(path: Path, most_bytes: int = _MOST_OF_A_TRANSCRIPT) -> BinaryI
         if error.errno == errno.ELOOP:
             raise FileNotFoundError(errno.ENOENT, "no regular file", str(path)) from error
         raise
+    # Of the open file: what stands at the path can be swapped at any moment.
     found = os.fstat(descriptor)
     if stat.S_ISREG(found.st_mode) and found.st_size <= most_bytes:
         return os.fdopen(descriptor, "rb")
@@ -62,11 +64,13 @@ def put(target: Path, content: bytes, unseen: Path) -> None:
 
     `unseen` is a directory of the same file system that no sandbox shows.
     """
+    # Beside the target, a program inside could swap the draft before it is renamed.
     number, draft = tempfile.mkstemp(dir=unseen, prefix="draft.")
     with os.fdopen(number, "wb") as file:
         file.write(content)
     try:
         Path(draft).replace(target)
+    # A rename replaces a link or a FIFO without following it, but no directory.
     except IsADirectoryError:
         remove(target, unseen)
         Path(draft).replace(target)
@@ -79,6 +83,7 @@ def alone_in(unseen: Path) -> Iterator[None]:
     No sandbox shows `unseen`, so no program inside can make it wait.
     """
     with _opened(unseen) as directory:
+        # Blocks, so callers run in a thread. Closing the descriptor lets go of it, after a kill, too.
         fcntl.flock(directory, fcntl.LOCK_EX)
         yield
 
@@ -127,6 +132,8 @@ def remove_link_on_the_way(root: Path, below: Path) -> None:
                 if stat.S_ISLNK(os.stat(part, dir_fd=opened, follow_symlinks=False).st_mode):
                     os.unlink(part, dir_fd=opened)
                     return
+                # Step by step from a descriptor: a path that is looked up whole can change between two of its
+                # parts.
                 deeper = os.open(part, _DIRECTORY, dir_fd=opened)
                 os.close(opened)
                 opened = deeper
@@ -138,6 +145,7 @@ def remove_link_on_the_way(root: Path, below: Path) -> None:
 
 def discard(root: Path) -> None:
     """Remove a directory that no sandbox shows, whatever its depth and rights. Leaves a part that cannot go."""
+    # A list of our own, no recursion: programs can nest directories deeper than Python calls.
     waiting = [root]
     while waiting:
         directory = waiting.pop()

@@ -116,6 +116,7 @@ def _joined(block: tuple[int, BlockKind, str | None], texts: Sequence[str]) -> B
 
 def _piece(line: bytes) -> _DeltaLine | None:
     """Return the piece of a block that `line` is, in about 1 µs; None if it has to be read the slower way."""
+    # The strict decoder would otherwise also try all other lines, only to fail.
     if not line.startswith(_DELTA_START):
         return None
     try:
@@ -139,6 +140,7 @@ def _recovered(line: bytes) -> Iterator[CliLine]:
     An object nested inside a line is not a line of its own, even if it looks like one.
     """
     for body in whole_objects(line):
+        # A tool's result may quote lines of the CLI: an object without a stamp is content, not a line.
         if body.keys() & _STAMPS and (found := _by_type(body)) is not None:
             yield found
 

@@ -61,6 +61,7 @@ def response(body: Json) -> CliLine | None:
             return AnswerEchoed(request_id, text_of(inner, "behavior"), text_of(inner, "message"))
         case "success" if text_of(inner, "action") in ("accept", "decline", "cancel"):
             return AnswerEchoed(request_id, text_of(inner, "action"))
+        # The echo of our answer to a call of our own tools.
         case "success" if "mcp_response" in inner:
             return AnswerEchoed(request_id)
         case "success":
@@ -81,6 +82,7 @@ def _ask(request_id: str, asked: Json) -> AskLine:
     tool_use_id = text_of(asked, "tool_use_id")
     given = object_of(asked, "input")
     match text_of(asked, "tool_name"):
+        # Without readable questions it is shown as an ordinary call: a person can at least refuse it.
         case "AskUserQuestion" if questions := _questions(given):
             return QuestionAsked(request_id, tool_use_id, questions, given)
         case "ExitPlanMode":

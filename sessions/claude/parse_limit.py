@@ -27,6 +27,7 @@ def rate_limit(body: Json) -> RateLimit:
 
 
 def _windows(told: Json) -> Iterator[tuple[str, float, int | None]]:
+    # New kinds are taken as they come: the CLI knows more of them than its documentation.
     for kind in told:
         window = object_of(told, kind)
         used = maybe_float(window, "utilization")
@@ -48,6 +49,7 @@ def time_ms(body: Mapping[str, Any], key: str) -> int | None:
             return None
     if number is None:
         return None
+    # The CLI sends seconds; other forms are read, since nothing documents this field.
     in_ms = round(number if number >= _LEAST_MS else number * 1000)
     return in_ms if 0 <= in_ms <= _LAST_MS else None
 

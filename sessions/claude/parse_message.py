@@ -76,6 +76,8 @@ def assistant(body: Json) -> CliLine:
 
 def user(body: Json) -> CliLine:
     message = object_of(body, "message")
+    # First: an echo of a prompt is a user line like the others, and must not read as a message of the CLI's
+    # own.
     if flag_of(body, "isReplay"):
         text = flattened(message.get("content"))
         return PromptEchoed(text_of(body, "uuid"), text_of(body, "session_id"), text)
@@ -147,6 +149,7 @@ def _pictures(result: Json) -> tuple[str, ...]:
     sources = [
         object_of(part, "source") for part in objects_of(result, "content") if text_of(part, "type") == "image"
     ]
+    # Bounded: a tool may return hundreds, of megabytes each.
     return tuple(text_of(source, "data") for source in sources[:MOST_PICTURES])
 
 
@@ -183,6 +186,7 @@ def _delta(_body: Json, event: Json, parent: str | None) -> CliLine:
     delta = object_of(event, "delta")
     found = _DELTAS.get(text_of(delta, "type"))
     if found is None:
+        # Signatures and new kinds: the block grows, but there is no text to show.
         return BlockDelta(int_of(event, "index"), "other", "", parent)
     kind, key = found
     return BlockDelta(int_of(event, "index"), kind, text_of(delta, key), parent)

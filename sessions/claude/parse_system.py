@@ -106,6 +106,7 @@ def system(body: Json) -> CliLine | None:
 
 def _informational(body: Json) -> CliLine:
     """Return what a hook says to the person, or why one stopped the turn, in its own words."""
+    # The CLI appends the whole prompt, which people wrote themselves.
     text = text_of(body, "content").partition("\n\nOriginal prompt:")[0]
     said = _FROM_HOOK.sub("", text).strip()
     is_shown = text_of(body, "level") in ("notice", "suggestion", "warning")
@@ -133,6 +134,7 @@ def _init(body: Json) -> CliLine:
 
 def _state(body: Json) -> CliLine | None:
     state = _STATES.get(text_of(body, "state"))
+    # A new state is kept as unrecognized: guessing idle would send a prompt into a running turn.
     return None if state is None else StateChanged(state)
 
 

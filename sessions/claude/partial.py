@@ -92,6 +92,8 @@ def fold(partial: Partial, line: CliLine) -> Partial:
         case BlockDelta():
             return _delta(partial, line)
         case MessageStarted():
+            # In place of an open message: after a lost connection the CLI begins anew, and the shown part is
+            # void.
             return _with(partial, line.parent, OpenMessage(line.message_id, line.model))
         case BlockStarted():
             return _block_started(partial, line)
@@ -100,6 +102,7 @@ def fold(partial: Partial, line: CliLine) -> Partial:
         case MessageStopped():
             return _stopped(partial, line)
         case TurnResult():
+            # The main thread only: subagents in the background go on after a result.
             return _without(partial, None)
         case StateChanged(CliState.IDLE) | ConversationReset():
             return Partial() if partial.messages else partial
@@ -132,6 +135,7 @@ def _block_started(partial: Partial, line: BlockStarted) -> Partial:
 
 def _completed(partial: Partial, line: AssistantBlocks) -> Partial:
     message = partial.messages.get(line.parent)
+    # A complete block of an earlier message must not take one of the message that streams now.
     if message is None or message.message_id != line.message_id:
         return partial
     blocks = message.blocks

@@ -26,10 +26,12 @@ _MAX_CHARS = 200
 _SETTINGS = ("settings.json", "settings.local.json")
 _SERVERS = ".mcp.json"
 _MEMORY = ("CLAUDE.md", "CLAUDE.local.md", ".claude/CLAUDE.md")
+# Foreign code and build results: large, and nobody writes instructions there.
 _IGNORED_DIRECTORIES = frozenset({".git", "node_modules", ".venv", "venv", "__pycache__", "target", "dist"})
 # Settings that neither run nor steer anything: most change only the look of a terminal.
 _HARMLESS_SETTINGS = frozenset({"$schema", "theme", "spinnerTipsEnabled", "outputStyle", "cleanupPeriodDays"})
 _REDACTOR = Redactor()
+# O_NONBLOCK: a FIFO in the project must not hold up the reader; a device must not become our terminal.
 _TO_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -52,10 +54,12 @@ def read_offer(project: Path) -> ProjectOffer:
     seen = hashlib.sha256()
     runs: list[str] = []
     for source, words in _sources(project):
+        # With an end after each: moving bytes from one file to the next must give another hash.
         seen.update(source + b"\0")
         runs += [_short(each) for each in words]
     more = len(runs) - _MAX_LISTED
     listed = [*runs[:_MAX_LISTED], *([f"and {more} more"] if more > 0 else [])]
+    # The CLI follows such links: a project could make any file of this user part of the prompt.
     links = [project / name for name in _MEMORY if _leads_out(project / name, project)]
     rules = project / ".claude" / "rules"
     links += [each for each in markdown_files(rules, project, links_too=True) if _leads_out(each, project)]
@@ -167,6 +171,7 @@ def _nested(project: Path) -> Iterator[str]:
         path, is_top = place / "CLAUDE.md", place in (project, project / ".claude")
         if not is_top and "CLAUDE.md" in files and not _leads_out(path, project):
             yield clean(str(path.relative_to(project)))
+        # A bound, since a project may hold a million directories.
         if looked >= 10 * MAX_FILES:
             return
 
@@ -200,6 +205,7 @@ def read_inside(path: Path, project: Path) -> bytes | None:
 
 def _leads_out(path: Path, project: Path) -> bool:
     try:
+        # Both resolved: the project's own path may contain links, too.
         return path.exists() and not path.resolve().is_relative_to(project.resolve())
     except (OSError, RuntimeError):
         return True

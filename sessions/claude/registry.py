@@ -31,6 +31,7 @@ def open_conversations(config: Path) -> list[OpenElsewhere]:
     for path in sorted((config / "sessions").glob("*.json")):
         try:
             entry, _ = decode(path.read_bytes())
+        # Removed just now: its process has ended.
         except OSError:
             continue
         if isinstance(entry, Mapping) and _lives(int_of(entry, "pid"), text_of(entry, "procStart")):

@@ -58,6 +58,8 @@ class RowTree:
             start = 0
             for raw in whole_lines(file):
                 row, _ = decode(raw)
+                # Rows of subagents hang on nothing here: as the newest leaf they would cut off the
+                # conversation.
                 if isinstance(row, Mapping) and not flag_of(row, "isSidechain"):
                     before = tree._add(row, start, len(raw), before)
                 start += len(raw)
@@ -78,12 +80,14 @@ class RowTree:
                 self.newest = maybe_text(row, "leafUuid")
             return before
         place = _place(uuid, row, start, length, before)
+        # The first row of an id counts: a repeated one would stand behind its children.
         self.places.setdefault(uuid, place)
         if place.is_shown:
             self.newest = uuid
         return uuid
 
     def _ancestors(self, uuid: str | None, *, beyond_compaction: bool) -> Iterator[Place]:
+        # Damaged or forged files can have circles.
         walked: set[str] = set()
         while uuid in self.places and uuid not in walked:
             walked.add(uuid)

@@ -129,6 +129,7 @@ def _prepared(options: SandboxOptions, asked: Asked, place: Path) -> Access:
     _seed(real / _STATE_FILE, inside / _STATE_FILE, place, with_servers=asked.user_servers)
     _renew_answers(config, own_config, place)
     kept = [asked.work_directory / name for name in options.kept]
+    # A work tree's git directory lies elsewhere, and its hooks run in the person's terminal just the same.
     kept += [each / "hooks" for each in asked.writable if ".git/hooks" in options.kept]
     agent = [Path(environment[_AGENT])] if options.ssh_agent and environment.get(_AGENT) else []
     access = Access(
@@ -143,6 +144,7 @@ def _prepared(options: SandboxOptions, asked: Asked, place: Path) -> Access:
         write=(asked.work_directory, transcripts, *_elsewhere(config, asked), *asked.writable),
         kept=tuple(kept),
         own=(Own(home, own_home), Own(config, own_config)),
+        # Pids inside are not those outside: all processes would write the same file of the register.
         private=(config / "sessions",),
         blank=_blanks(config, options.state / "blank"),
     ) | _credentials(config)
@@ -224,6 +226,7 @@ def program_files(command: Sequence[str]) -> list[Path]:
     found: list[Path] = []
     for path in (Path(word) for word in command if word.startswith("/")):
         real = path.resolve()
+        # The path as called, too: a program may look at its own name.
         found += [path, real]
         if "node_modules" in real.parts:
             # node_modules/NAME or node_modules/@SCOPE/NAME
@@ -246,6 +249,7 @@ def _elsewhere(config: Path, asked: Asked) -> list[Path]:
         case None | Fresh():
             return []
         case Resume(conversation_id=conversation_id) | Fork(parent_id=conversation_id):
+            # No transcript: the CLI says so by itself, in words that `start_refusals` knows.
             with suppress(ClaudeError):
                 path = find_transcript(config, conversation_id, asked.work_directory)
                 if path.parent != project_directory(config, asked.work_directory):
@@ -254,6 +258,7 @@ def _elsewhere(config: Path, asked: Asked) -> list[Path]:
 
 
 def _credentials(config: Path) -> Access:
+    # Writable: Claude renews a login in this file, and a lost renewal would log the person out.
     return Access(write=(config / CREDENTIALS,))
 
 

@@ -38,6 +38,7 @@ def after_results(known: Schedules, results: Iterable[ToolResult], at_ms: int) -
         if call is None:
             continue
         others = tuple(each for each in known if each is not call)
+        # Without its structured form, a result names no time: such a schedule could never be shown as due.
         refused = result.is_error or result.detail is None
         known = others if refused else _answered(others, call, result.detail or {}, at_ms)
     return known

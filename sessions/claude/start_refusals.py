@@ -23,6 +23,7 @@ _SAID = {
     StartRefusal.CONVERSATION_GONE: re.compile(r"No conversation found with session ID"),
     StartRefusal.CONVERSATION_TAKEN: re.compile(r"Session ID \S{1,60} is already in use"),
     StartRefusal.DIRECTORY_GONE: re.compile(r"current directory no longer exists"),
+    # Before the general line of bwrap below: the first that is found counts.
     StartRefusal.NOT_INSIDE: re.compile(r"bwrap: execvp|\$@: not found|exec: \S{1,200}: not found"),
     StartRefusal.NO_SANDBOX: re.compile(r"^bwrap: ", re.MULTILINE),
     StartRefusal.BYPASS_AS_ROOT: re.compile(r"--dangerously-skip-permissions cannot be used with root"),

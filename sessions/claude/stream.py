@@ -204,8 +204,10 @@ class StreamDriver:
 
 
 async def _in_sandbox(options: SandboxOptions, asked: Asked, argv: tuple[str, ...]) -> Program:
+    # In a thread: it may wait for another start of the same project.
     access = await asyncio.to_thread(prepare, options, asked)
     if options.open_network is not None:
+        # Before the start: the launcher inside asks for its network at once.
         await options.open_network(asked.work_directory)
     return Program(argv, environment_inside(options, asked.environment), access)
 
@@ -232,6 +234,8 @@ def _answer_permission(request_id: str, body: PermissionBody, decision: Decision
         case Allow():
             return answers.allow_once(ask)
         case AllowSession():
+            # The rule itself goes in a line of its own, `permission_rules`, to this process and to each later
+            # one.
             return answers.allow_once(ask)
         case AllowAlways(number) if 0 <= number < len(ask.suggestions):
             suggestion = ask.suggestions[number]

@@ -125,4 +125,5 @@ def _response(request_id: str, rpc_id: RpcId, kind: str, body: Mapping[str, Any]
 
 def _rpc_id(body: Json, key: str) -> RpcId:
     value = body.get(key)
+    # In Python `True` is an int; as an id it would come back as another value.
     return value if isinstance(value, int | str) and not isinstance(value, bool) else None

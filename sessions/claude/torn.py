@@ -10,6 +10,7 @@ import msgspec
 
 from sessions.claude.wire import Json, decode
 
+# Each try may read to the end of the line: without a bound, megabytes of `{"` would take hours.
 _MOST_TRIED = 2_000
 _decoder = msgspec.json.Decoder(msgspec.Raw)
 

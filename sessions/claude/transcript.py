@@ -51,6 +51,7 @@ def find_transcript(config: Path, conversation_id: str, cwd: Path | None = None)
     except ValueError as error:
         raise BadLaunch("The conversation's id", conversation_id) from error
     projects = config / "projects"
+    # A resumed conversation stays in its first file, also when the CLI runs in another directory.
     if cwd is not None:
         for directory in _project_directories(projects, cwd):
             if _is_plain_file(directory / name):
@@ -63,6 +64,8 @@ def find_transcript(config: Path, conversation_id: str, cwd: Path | None = None)
 
 def project_directory(config: Path, cwd: Path) -> Path:
     """Return the directory in which a CLI that runs in `cwd` writes its transcripts."""
+    # As the CLI names it. Several paths can share a name: hence the id, never the directory, tells
+    # conversations apart.
     name = re.sub(r"[^a-zA-Z0-9]", "-", str(cwd.resolve()))
     return config / "projects" / (name if len(name) <= _LONGEST_NAME else _cut_name(name, str(cwd.resolve())))
 
@@ -163,6 +166,7 @@ def _edges(path: Path, size: int) -> tuple[list[Json], list[Json]]:
     """Return the complete rows of the file's first and last part. Rows cut at the edge are left out."""
     with open_plainly(path) as file:
         head = file.read(_EDGE_BYTES)
+        # Not before the end of the head: a small file's rows would count twice.
         file.seek(max(len(head), size - _EDGE_BYTES))
         tail = file.read(_EDGE_BYTES)
     return _rows_of(head.split(b"\n")), _rows_of(tail.split(b"\n"))

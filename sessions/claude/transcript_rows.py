@@ -86,6 +86,7 @@ def line_of(row: Json) -> TranscriptLine:
     text = _OUR_NOTE.sub("", flattened(message.get("content")))
     if flag_of(row, "isMeta") or flag_of(row, "isCompactSummary"):
         return UserMessage(uuid, text, synthetic=True)
+    # Before the tags: a person may type `<bash-input>`, and it is only text then.
     if _is_typed(row):
         return UserMessage(uuid, text, synthetic=False)
     return _tagged(uuid, text) or UserMessage(uuid, text, synthetic=False)
@@ -99,6 +100,7 @@ def _shown(path: Path) -> list[Place]:
 def _read(path: Path, places: Sequence[Place]) -> Iterator[TranscriptRow]:
     with open_plainly(path) as file:
         for place in places:
+            # Read anew: a transcript of hundreds of megabytes does not fit into memory whole.
             file.seek(place.start)
             row, _ = decode(file.read(place.length))
             if isinstance(row, Mapping):

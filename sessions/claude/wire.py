@@ -44,6 +44,7 @@ def decode(line: bytes) -> tuple[Any, str]:
 def _decoded_patiently(line: bytes) -> tuple[Any, str]:
     try:
         text = line.decode("utf-8", "replace")
+        # `json` accepts lone surrogates, which would fail at the next encoding.
         return without_surrogates(json.loads(text, parse_constant=_finite, parse_float=_finite)), ""
     except RecursionError:
         return None, "nested too deep"

@@ -27,5 +27,6 @@ async def logged(work: Coroutine[Any, Any, None], name: str) -> None:
     """Do `work`; log an error instead of raising it."""
     try:
         await work
+    # Not `BaseException`: a cancellation must reach whoever waits for the task.
     except Exception:
         log.exception("task ended", extra={"task": name})

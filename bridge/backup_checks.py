@@ -8,6 +8,7 @@ from bridge.settings import Settings
 from storage import StorageError
 from storage.reading_beside import read_beside
 
+# A machine that is off at the time of one backup is no reason to warn.
 _OLD = timedelta(days=2)
 _REMEDY = "See /backup list, or the log of the bridge."
 
@@ -18,6 +19,7 @@ def check_backups(settings: Settings, now_ms: int) -> Finding:
         return skipped("backups", "The daily backup is off (BACKUP_AT=off).")
     try:
         found = _newest(settings)
+    # `check_database` tells what is wrong with the file.
     except StorageError:
         found = None
     if found is None:

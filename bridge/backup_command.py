@@ -18,6 +18,7 @@ async def run_backup_command(command: Sequence[str], path: Path) -> int:
 
     It gets no variable with a token of ours. 127 if it does not start, 124 if it takes longer than six hours.
     """
+    # The command is an operator's own script: what it needs of the environment, nobody here knows.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("DISCORD_")}
     try:
         process = await asyncio.create_subprocess_exec(
@@ -27,6 +28,7 @@ async def run_backup_command(command: Sequence[str], path: Path) -> int:
             stdout=asyncio.subprocess.DEVNULL,
             stderr=asyncio.subprocess.DEVNULL,
             env=environment,
+            # Ctrl-C in the bridge's terminal must not cut a copy that may take hours.
             start_new_session=True,
         )
     except OSError as error:

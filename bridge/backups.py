@@ -75,6 +75,7 @@ def tested(path: Path, database: Path) -> Copy:
     """
     digest = sha256(path)
     with tempfile.TemporaryDirectory(prefix=".restore-test-", dir=path.parent) as scratch:
+        # In a file of its own: opening the copy itself could change it, and its hash with it.
         restored = Path(scratch) / database.name
         restore_backup(path, restored)
         try:
@@ -86,6 +87,7 @@ def tested(path: Path, database: Path) -> Copy:
     if trouble is not None:
         path.unlink(missing_ok=True)
         raise BackupRefused(f"The copy did not pass its test ({trouble}), so it was removed.")
+    # After the test: a file without a hash here was never tested, or is a copy of an upgrade.
     _write_sums(database, {**_sums(database), path.name: digest})
     return Copy(path, backup_time(path), path.stat().st_size, digest)
 
@@ -119,6 +121,8 @@ def restore(copy: Copy, database: Path) -> Path | None:
     kept: Path | None = None
     if database.exists():
         kept = database.with_name(f"{database.name}.before-restore-{datetime.now(UTC):%Y%m%dT%H%M%S%fZ}")
+        # The WAL file goes along: alone, the kept file would lack the latest changes. Left here, SQLite would
+        # apply it to the restored one.
         for suffix in ("-wal", "-shm", ""):
             part = database.with_name(database.name + suffix)
             if part.exists():

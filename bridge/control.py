@@ -26,6 +26,7 @@ from storage import StorageError
 
 log = logging.getLogger(__name__)
 
+# Bounds for one client: answers that wait, requests at work, and pieces of a file in memory.
 _QUEUED_ANSWERS = 64
 _AT_ONCE = 32
 _PIECES_HELD = 4
@@ -37,6 +38,7 @@ ActorNamed = Callable[[wire.Named], Awaitable[Actor]]
 
 async def nobody_else(named: wire.Named) -> Actor:
     """Return the person `named` without any right."""
+    # The default: without a way to ask for roles, nobody gets one by being named.
     return Actor(named.user_id, named.face, Role.NOBODY)
 
 
@@ -66,6 +68,7 @@ class ControlServer:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        # Before the connections end: no new client may find a socket that nobody serves.
         control_socket.remove(self._data_dir)
         remove_keys(self._data_dir)
         for task in self._connections:
@@ -123,11 +126,13 @@ class _Connection:
         async with asyncio.TaskGroup() as tasks:
             writing = tasks.create_task(self._write(), name="control answers")
             await self._take_all(tasks)
+            # Set before the queues are woken: an end of the pieces must read as a cut file, not as a whole one.
             self._gone = True
             for pieces in list(self._pieces.values()):
                 await pieces.put(b"")
             for follow in self._follows.values():
                 follow.cancel()
+            # Every place taken back means that no request is at work any more.
             for _ in range(_AT_ONCE):
                 await self._free.acquire()
             await self._answers.join()
@@ -139,6 +144,7 @@ class _Connection:
             async with aclosing(wire.lines(self._reader, most_bytes=wire.MAX_LINE_BYTES)) as lines:
                 async for line in lines:
                     await self._take(line, tasks)
+        # The rest of the line cannot be told from the next one.
         except wire.LineTooLong:
             await self._refuse(0, "The request is too long.")
 
@@ -151,6 +157,7 @@ class _Connection:
                 if not gone:
                     self._writer.write(wire.encoded(answer))
                     await self._writer.drain()
+            # Go on taking answers: a request that waits to put one could not end otherwise.
             except ConnectionError:
                 gone = True
             finally:
@@ -165,6 +172,7 @@ class _Connection:
         match request:
             case wire.Perform() | wire.May():
                 await self._free.acquire()
+                # As a task: requests of one client must not wait for each other.
                 tasks.create_task(self._perform(request), name="control request")
             case wire.Put() | wire.Get() if request.id in self._pieces:
                 await self._refuse(request.id, "This id is in use.")
@@ -247,6 +255,7 @@ class _Connection:
     async def _happening(
         self, request: wire.Follow | wire.FollowAll
     ) -> AsyncGenerator[wire.Happened | wire.HappenedSomewhere, None]:
+        # Asked again by the core while the client follows: rights may be taken back.
         async def who() -> Actor:
             return await self._actor(request.actor)
 
@@ -264,6 +273,7 @@ class _Connection:
         own = self._peer.actor
         if named is None:
             return own
+        # Always allowed: a client that names its own user changes only the face.
         if named.user_id == own.user_id:
             return replace(own, face=named.face)
         actor = await (self._actor_named if self._peer.may_name else nobody_else)(named)
@@ -290,6 +300,7 @@ def _failed(request_id: int, error: Exception) -> wire.Failed:
         return wire.failure(request_id, error)
     if isinstance(error, StorageError):
         return wire.failure(request_id, SessionError(str(error)))
+    # A client gets a number, the log gets the error: its text may hold paths or words of prompts.
     incident = uuid.uuid4().hex[:8]
     log.error("request failed", extra={"incident": incident}, exc_info=error)
     return wire.failure(request_id, SessionError(f"Something went wrong (incident {incident})."))

@@ -74,6 +74,7 @@ class ControlClient:
         """See `api.Core.put_file`. On a connection of its own: a file delays nothing else."""
         async with _connected_line(self._data_dir, self._key) as line:
             await line.send(wire.Put(id=1, wish=wish, actor=_named(actor)))
+            # Read while sending: a refusal can come before the file is sent.
             answered = asyncio.create_task(_answer(line), name="control file")
             try:
                 async for data in content:
@@ -140,6 +141,8 @@ class ControlClient:
                 async for response in responses:
                     self._hand_over(response)
         finally:
+            # Before the waiting calls fail: a call that begins meanwhile must not wait for a reader that has
+            # ended.
             self._lost = True
             for answer in self._waiting.values():
                 if not answer.done():
@@ -149,6 +152,7 @@ class ControlClient:
         if not isinstance(response, wire.Reply | wire.Failed):
             return
         answer = self._waiting.get(response.id)
+        # Its caller was cancelled, or has given up.
         if answer is None or answer.done():
             return
         match response:
@@ -194,6 +198,7 @@ class _Line:
 
     async def send(self, request: wire.Enter | wire.Request) -> None:
         line = wire.encoded(request)
+        # The server would stop reading there, and everything else on this connection with it.
         if len(line) > wire.MAX_LINE_BYTES:
             raise SessionError("The request is too long.")
         try:

@@ -51,6 +51,8 @@ class Entrance:
         if not control_socket.peer_is_owner(connection):
             return None
         try:
+            # In a thread: it reads /proc for each ancestor. Before the greeting: a hostile client learns
+            # nothing, not even the protocol.
             host = await asyncio.to_thread(control_socket.host_of_peer, connection, self._data_dir)
         except control_socket.PeerGone:
             if await self._is_held(reader):
@@ -88,6 +90,7 @@ class Entrance:
                 line = await reader.readuntil(b"\n")
         except (TimeoutError, ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
             return None
+        # `readuntil` allows a longer line than any key is.
         if len(line) > wire.MAX_ENTER_BYTES:
             return None
         try:
@@ -96,5 +99,6 @@ class Entrance:
             return None
 
     async def _note(self, actor: Actor) -> None:
+        # A refusal stands even if the audit cannot be written now.
         with suppress(SessionError, StorageError):
             await self._core.perform(actor, NoteRefusal(door=_DOOR))

@@ -31,6 +31,7 @@ class ControlKeys:
 
     def kind_of(self, offered: str) -> KeyKind | None:
         """Return the kind of the key `offered`, or None if it is no key. Takes the same time for each."""
+        # A text may hold lone surrogates, and `compare_digest` takes only bytes or ASCII.
         sent = offered.encode("utf-8", "surrogatepass")
         # All keys are compared, so that the time says nothing about the one that matches.
         matching = [kind for kind, key in self.of_kind.items() if hmac.compare_digest(key.encode(), sent)]
@@ -63,7 +64,9 @@ def _path(data_dir: Path, kind: KeyKind) -> Path:
 
 def _write_private(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.tmp")
+    # A killed start may have left one, and O_EXCL below refuses it.
     draft.unlink(missing_ok=True)
+    # The mode is right from the first byte on. O_EXCL and O_NOFOLLOW: nobody else's file gets the key.
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600), "w") as file:
         file.write(text + "\n")
     draft.replace(path)

@@ -37,9 +37,11 @@ def listen(data_dir: Path) -> socket.socket:
     path = data_dir / "run" / _NAME
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
+        # Only the owner of the data directory comes here, so the file is a dead process's.
         path.unlink(missing_ok=True)
         with _address(path) as address:
             listener.bind(address)
+        # Before `listen`: until then, nobody can connect, whatever the umask was.
         path.chmod(0o600)
         listener.listen(_BACKLOG)
         listener.setblocking(False)
@@ -103,6 +105,7 @@ def host_of_peer(connection: Connected, data_dir: Path) -> str:
     peer = this.read_process(pid) if pid is not None and pid > 1 else None
     if pid is not None and pid > 1 and (peer is None or peer.zombie):
         raise PeerGone
+    # Bounded: parents can change while we look, and a chain may be made long on purpose.
     for _ in range(_LONGEST_DESCENT):
         if pid is None or pid <= 1:
             return ""
@@ -127,6 +130,7 @@ def local_actor() -> Actor:
 
 def _terminal_actor(uid: int) -> Actor:
     try:
+        # A container may run under a uid that has no name.
         name = pwd.getpwuid(uid).pw_name
     except KeyError:
         name = str(uid)

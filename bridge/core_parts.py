@@ -86,6 +86,7 @@ def _private_places(settings: Settings) -> tuple[Path, ...]:
 
 def _is_admin(settings: Settings) -> Callable[[str], bool]:
     """Whether an owner's id is an admin's: an admin of the settings, or the user of this machine's terminal."""
+    # Ids carry their face: a number of Discord's can never be a user of the machine.
     admins = {f"discord:{each}" for each in settings.admin_user_ids} | {local_actor().user_id}
     return admins.__contains__
 

@@ -52,6 +52,7 @@ class NamedPeople:
         if named.user_id == local.user_id:
             return Actor(local.user_id, named.face, local.role)
         user_id = discord_id(named.user_id)
+        # Another spelling of the same id would be another owner of sessions.
         if user_id is None or named.user_id != core_id(user_id):
             return Actor(named.user_id, named.face, Role.NOBODY)
         if fresh:
@@ -73,6 +74,7 @@ class NamedPeople:
 
     async def _person(self, user_id: int) -> Actor:
         now = asyncio.get_running_loop().time()
+        # Old entries go: a process that runs for months must not collect people.
         self._known = {key: known for key, known in self._known.items() if now - known[0] < _KNOWN_S}
         if user_id not in self._known:
             self._known[user_id] = (now, await self._ask(user_id))

@@ -67,6 +67,7 @@ async def connection(
         try:
             yield client
         finally:
+            # Work that has begun ends first: closing the client under a request could leave it half done.
             await client.drain()
 
 
@@ -86,6 +87,7 @@ async def _examine(settings: Settings) -> Sequence[Check]:
 
 def _bare(sentence: str, named: Mapping[str, str]) -> str:
     """Return `sentence` with names in place of known directories, and of other paths their last part."""
+    # Longest first: DATA_DIR often lies in the home directory.
     for path in sorted(named, key=len, reverse=True):
         sentence = sentence.replace(path, named[path])
     return _PATH.sub(r"…/\1", sentence)

@@ -132,6 +132,8 @@ class DiscordRest:
         headers = {"Authorization": f"Bot {self._token}", "User-Agent": "DiscordBot (claude-discord-bridge, 0)"}
         try:
             async with self._http.get(f"{self._api}{path}", headers=headers) as answer:
+                # No second try here: a person waits, and too many refused requests ban the address of the
+                # machine.
                 if answer.status == 429:
                     raise DiscordUnreachable("Discord asks to wait; try again in a minute.")
                 if answer.status >= 500:

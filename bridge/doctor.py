@@ -71,6 +71,7 @@ def doctor(
 
 async def examine(settings: Settings, env_file: Path, api: str = API) -> Report:
     """Run all checks; those that wait for other programs run at the same time."""
+    # Together they take as long as the slowest: Discord, or a `claude` that has to start.
     prefix, claude, discord, database, running, sandbox = await asyncio.gather(
         check_prefix(settings),
         check_claude(settings.claude_command, settings.child_env),

@@ -65,6 +65,7 @@ def with_values(text: str, values: Mapping[str, str]) -> str:
             pieces.append(original)
     found = "".join(pieces)
     for name in list(waiting):
+        # The example shows each default as a comment: the value belongs where its explanation stands.
         shown = re.compile(rf"^#{name}=.*\n?", re.MULTILINE)
         if shown.search(found):
             line = _line(name, waiting.pop(name))
@@ -76,6 +77,7 @@ def with_values(text: str, values: Mapping[str, str]) -> str:
 
 def write_whole(path: Path, text: str, *, mode: int = 0o600) -> None:
     """Replace the file in one step, with its mode from the first byte on. Raises `OSError`."""
+    # Through a link: a `.env` may be one, and must stay one.
     files.write_whole(path.resolve(), text.encode(), mode=mode)
 
 
@@ -93,5 +95,6 @@ def _value(binding: Binding, known: Mapping[str, str]) -> str:
 def _line(name: str, value: str) -> str:
     if _PLAIN.fullmatch(value):
         return f"{name}={value}\n"
+    # In single quotes, `$` is no variable; python-dotenv takes a backslash before these two only.
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"{name}='{escaped}'\n"

@@ -80,6 +80,7 @@ def _log(item: Feed) -> None:
     if not isinstance(item, Numbered):
         return
     event = item.event
+    # It changes several times in each turn: only what holds a session up is worth a line.
     if isinstance(event, e.ActivityChanged):
         if event.blocker is not None:
             log.warning("blocked", extra={"session": item.session_id, "blocker": event.blocker.value})

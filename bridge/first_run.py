@@ -90,6 +90,7 @@ def first_run(asker: Asker, env_file: Path, api: str = API) -> int:
 def _write(asker: Asker, env_file: Path, answers: dict[str, str]) -> int:
     write_whole(env_file, with_values(read_text(env_file) or example_text(), answers))
     asker.say(f"\n{env_file.name} is written; only this user may read it.")
+    # A person would look for the fault in the file that they have just written.
     for name, value in answers.items():
         if os.environ.get(name) and os.environ[name] != value:
             asker.say(f"But the environment has another {name}, and that comes first.")
@@ -167,6 +168,7 @@ class _Interview:
             if finding.level is Level.OK or self._leaves_it("Done?"):
                 return
             looked = asyncio.run(self._look_up(self.answers["DISCORD_TOKEN"]))[1]
+            # Discord does not answer for a moment: go on with the last facts.
             bot = looked or bot
 
     def _servers(self, bot: Bot) -> None:
@@ -207,6 +209,7 @@ class _Interview:
 
     def _people(self, bot: Bot) -> None:
         owner = bot.application.owner
+        # The owner of a team's application is an account that stands for the team.
         suggested = owner.id if owner is not None and bot.application.team is None else ""
         self.asker.say(
             "Who may use the bot? These people can do everything on this machine that this user can do.\n"

@@ -55,4 +55,5 @@ class RateBound(logging.Filter):
     def _forget_old(self, now: float) -> None:
         """Forget kinds whose window is over; if a thousand kinds are in the current window, forget them all."""
         kept = {kind: count for kind, count in self._counts.items() if now - count.since < _WINDOW_S}
+        # Bounded memory: a kind that is forgotten may be logged a few times too often.
         self._counts = kept if len(kept) < _KINDS else {}

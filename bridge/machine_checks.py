@@ -67,12 +67,14 @@ def check_data_directory(path: Path) -> Finding:
     if found.level is Level.FAILED:
         return found
     there = next(each for each in (path, *path.parents) if each.is_dir())
+    # Windows drives in WSL, many network shares and USB sticks have no FIFOs, or no sockets.
     tried = "FIFO"
     try:
         with tempfile.TemporaryDirectory(dir=there) as directory:
             os.mkfifo(Path(directory, "fifo"))
             tried = "socket"
             (Path(directory) / "run").mkdir()
+            # The same way as the bridge does it, with its links for long paths.
             listen(Path(directory)).close()
     except (OSError, SocketRefused) as error:
         why = getattr(error.__cause__ or error, "strerror", None) or error

@@ -62,6 +62,7 @@ async def serving(core: Core, port: int) -> AsyncIterator[int]:
     """
 
     async def answer(request: web.Request) -> web.Response:
+        # A browser sends the name in its address bar: only our own names pass.
         if request.host.rpartition(":")[0] not in _LOCAL and request.host not in _LOCAL:
             return web.Response(status=403)
         try:
@@ -72,6 +73,7 @@ async def serving(core: Core, port: int) -> AsyncIterator[int]:
 
     app = web.Application()
     app.router.add_get("/metrics", answer)
+    # A collector asks every few seconds for months: no line in the log for each.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:

@@ -27,6 +27,7 @@ def notify(*states: str, environment: Mapping[str, str] = os.environ) -> bool:
 def watchdog_s(environment: Mapping[str, str] = os.environ) -> float | None:
     """Return the seconds within which the manager expects a sign of life, or None if it expects none."""
     usec, pid = environment.get("WATCHDOG_USEC", ""), environment.get("WATCHDOG_PID", "")
+    # Inherited variables of another process do not count: then WATCHDOG_PID is not ours.
     if not usec.isdigit() or int(usec) == 0 or pid not in ("", str(os.getpid())):
         return None
     return int(usec) / 1_000_000
@@ -42,6 +43,7 @@ async def tell_service_manager(environment: Mapping[str, str] = os.environ) -> N
     try:
         while limit_s is not None:
             notify("WATCHDOG=1", environment=environment)
+            # sd_watchdog_enabled(3) advises half of the time; a third survives one late sign.
             await asyncio.sleep(limit_s / 3)
         await asyncio.get_running_loop().create_future()
     finally:

@@ -18,6 +18,7 @@ from pathlib import Path
 import machine
 
 _LONGEST_NOTE = 1024
+# A child runs its program within milliseconds, on a busy machine within seconds.
 _DEAD_OWNER_S = 5.0
 
 
@@ -77,6 +78,7 @@ def owning(data_dir: Path, kind: OwnerKind) -> Iterator[Owner]:
     descriptor = _open(data_dir)
     try:
         _lock(descriptor)
+        # Signed only now: a note without the lock would name somebody who owns nothing.
         owner = Owner(os.getpid(), kind.value, datetime.now(UTC))
         _write(descriptor, owner)
         try:
@@ -120,6 +122,7 @@ def _open(data_dir: Path) -> int:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
             if directory.stat().st_mode & 0o077:
                 directory.chmod(0o700)
+        # Python's descriptors do not pass over `exec`: else each Claude would hold the lock after our end.
         return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError as error:
         raise DataDirectoryRefused(data_dir, str(error.strerror)) from error
@@ -149,12 +152,14 @@ def _is_dead(owner: Owner | None) -> bool:
     if owner is None:
         return False
     found = machine.this().read_process(owner.pid)
+    # Its pid may belong to another process by now: then it counts as alive, and the claim fails as before.
     return found is None or found.zombie
 
 
 def _write(descriptor: int, owner: Owner) -> None:
     note = {"pid": owner.pid, "kind": owner.kind, "since": owner.since.isoformat()}
     os.ftruncate(descriptor, 0)
+    # By `pwrite`, not by a new file: the lock belongs to this inode.
     os.pwrite(descriptor, json.dumps(note).encode() + b"\n", 0)
 
 

@@ -160,16 +160,19 @@ def _built_in(cache: Path, environment: Mapping[str, str]) -> Iterable[LearnedHo
 
 def _state_of(program: str) -> str:
     real = Path(program).resolve()
+    # An updated tool may have another registry built in.
     return f"{real} {real.stat().st_mtime_ns}"
 
 
 def _ask(
     question: _Question, key: str, program: str, environment: Mapping[str, str], said: IO[bytes]
 ) -> Iterable["_Asked"]:
+    # Few variables: others may name a mirror, which would then count as built in.
     plain = {name: value for name, value in environment.items() if name in ("PATH", "HOME", "LANG")}
     with suppress(OSError):
         process = subprocess.Popen(
             [program, *question.words],
+            # Tools read configuration from the directory where they start: never a project's.
             cwd="/",
             env={**plain, **_NO_DOWNLOAD, **question.variables},
             stdin=subprocess.DEVNULL,
@@ -185,6 +188,7 @@ def _heard(asked: _Asked, end: float) -> tuple[Target, ...]:
         asked.process.wait(max(0.0, end - time.monotonic()))
     except subprocess.TimeoutExpired:
         with suppress(ProcessLookupError):
+            # The whole group: a tool may be a script whose child goes on.
             os.killpg(asked.process.pid, signal.SIGKILL)
         asked.process.wait()
         return ()
@@ -237,6 +241,7 @@ def _target(address: str) -> Target | None:
         name, port = host_name(parts.hostname or ""), parts.port or _HTTPS
     except ValueError:
         return None
+    # A name without a dot belongs to the local network.
     return Target(name, port) if name is not None and "." in name else None
 
 

@@ -11,6 +11,7 @@ def is_news(sentence: str, said: Path) -> bool:
     except OSError:
         pass
     said.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # The sentence may name servers or paths of this user.
     said.touch(mode=0o600)
     said.write_text(sentence)
     return True

@@ -38,6 +38,7 @@ async def remove_unused_caches(database: "Database", state: Path, in_use: Collec
 def _remove(state: Path, known: Collection[str], running: Collection[str]) -> int:
     now, removed = time.time(), 0
     for path in sorted(state.iterdir()) if state.is_dir() else ():
+        # Also the proxy's files and the filter lie there.
         if not is_state_directory(path.name) or path.name in running or path.is_symlink():
             continue
         # `prepare` sets the time at each start.

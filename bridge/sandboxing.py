@@ -75,6 +75,7 @@ def arrange(settings: Settings, private: Sequence[Path], place: Path) -> Sandbox
         found = replace(found, seccomp_filter=_write_filter(place))
         bwrap = probe_bwrap(found)
         if bwrap.refusal is None:
+            # Landlock inside of bwrap keeps programs from each other's open files: see `landlock.within`.
             found = replace(found, landlock=_look_for_landlock().abi)
             return Sandboxing(found, in_bwrap(found), options, bwrap)
     if choice is not SandboxChoice.BWRAP:
@@ -84,6 +85,7 @@ def arrange(settings: Settings, private: Sequence[Path], place: Path) -> Sandbox
         if landlock.abi and (policy.network is Network.OPEN or choice is SandboxChoice.LANDLOCK):
             options = replace(options, mounts=False)
             return Sandboxing(found, in_landlock(found, landlock.abi), options, bwrap, landlock)
+    # A limited network is a demand, and no process starts without it.
     if choice is SandboxChoice.AUTO and policy.network is Network.OPEN:
         return Sandboxing(policy, None, None, bwrap, landlock)
     return Sandboxing(policy, _refusing(settings), options, bwrap, landlock, refuses=True)

@@ -42,6 +42,7 @@ def settings_from(written: Mapping[str, str], problems: Sequence[Problem] = ()) 
             problems.append(_at(name, str(error), f"Write {setting.write}"))
     if "data_dir" in found and not written.get("database_path"):
         found["database_path"] = found["data_dir"] / "sessions.db"
+    # Contradictions can only be told among settings that could all be read.
     if len(found) == len(SETTINGS):
         settings = Settings(**found)
         problems += _contradictions(settings)
@@ -86,6 +87,7 @@ def _wrong_lines(lines: Lines) -> list[Problem]:
             continue
         import difflib  # a start with right names does not need it
 
+        # Unknown names are no fault: the file may hold variables for other programs.
         if close := difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.85):
             problems.append(_at(known[close[0]], f"is written {name} in .env", "Correct its name there"))
     return problems
@@ -114,6 +116,7 @@ def _opened_private_places(settings: Settings) -> list[Problem]:
     keys = [home / name for name in KEYS]
     found = []
     for name in ("sandbox_read", "sandbox_write"):
+        # Resolved: a link could name a private place by a harmless name.
         for path in map(Path.resolve, getattr(settings, name)):
             held = next((each for each in (*private, *keys) if each.resolve().is_relative_to(path)), None)
             inside = next(

@@ -163,6 +163,7 @@ def variables(value: str) -> tuple[str, ...]:
             found += DEFAULT_CHILD_ENV
         elif not _VARIABLE.fullmatch(name):
             raise ValueError(f"holds {_shown(name)}, which is no variable's name")
+        # Whoever holds the token is the bot. Claude's tools read the environment of their own process.
         elif name.startswith("DISCORD"):
             raise ValueError(f"holds {name}; Discord's secrets never pass to Claude")
         else:
@@ -286,6 +287,7 @@ def web_address(value: str) -> str:
     """Read an https address, or an http one of this machine, without query; return it without a last slash."""
     parts = urlsplit(text(value))
     local = parts.hostname in ("127.0.0.1", "localhost", "::1")
+    # Cookies and links that log in travel over it.
     if parts.scheme != "https" and not (parts.scheme == "http" and local):
         raise ValueError(f"is {_shown(value)}, which is no https address")
     if not parts.hostname or parts.username is not None or parts.query or parts.fragment:

@@ -55,6 +55,7 @@ async def keep_up(core: "OpenCore") -> None:
                     log.warning(
                         "metrics not served", extra={"port": settings.metrics_port, "why": error.strerror}
                     )
+        # Even if every task has ended with an error, upkeep lasts until it is cancelled, as a face does.
         await asyncio.get_running_loop().create_future()
 
 
@@ -64,6 +65,7 @@ async def keep_caches(core: "OpenCore") -> None:
         await asyncio.sleep(_CACHES_EVERY_S)
         from bridge.sandbox_caches import remove_unused_caches
 
+        # A process that was started long ago still uses its directory, whatever its time says.
         in_use = [each.snapshot.work_directory for each in core.manager.loaded() if each.run is not None]
         await remove_unused_caches(core.database, core.settings.data_dir / "sandbox", in_use)
 
@@ -78,6 +80,7 @@ async def keep_clean(core: "OpenCore") -> None:
         from bridge.discord_access import NamedPeople
 
         people = people or NamedPeople(core.settings)
+        # Fresh: a rule deletes sessions, and must not do so by a role that was taken away.
         return await people.actor(Named(user_id, "rule"), fresh=True)
 
     while True:

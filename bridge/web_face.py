@@ -70,11 +70,13 @@ async def web_face(core: OpenCore, options: WebOptions | None = None) -> AsyncIt
                 code = await parts.doors.make_code(user_id)
                 parts.wanted.set()
                 place = quote(f"{parts.options.base_path}/chat/{session_id}", safe="")
+                # Only a session's own page: a link must not lead elsewhere after the login.
                 next_page = f"?next={place}" if is_session_id(session_id) else ""
                 # In the fragment: browsers never send it, and previews of a link cannot spend it.
                 url = f"{parts.options.address}/login{next_page}#{code}"
                 return c.LoginLink(url, core.manager.now_ms() + CODE_MS)
 
+            # Set only while it serves: other faces offer links to the dashboard then.
             core.links.maker, core.links.address = link, parts.options.address
             core.links.lookers = partial(parts.presence.others, user_id="")
             try:
@@ -131,6 +133,7 @@ def web_options(settings: Settings) -> WebOptions:
                 "WEB_HOST opens the dashboard to other machines, without encryption. Set WEB_URL to the https "
                 "address of a proxy before it, or leave WEB_HOST at 127.0.0.1."
             )
+        # Requests are checked against this one host name; with all addresses, no name could be checked.
         if settings.web_host in _EVERYWHERE:
             raise WebRefused(
                 "With WEB_INSECURE, WEB_HOST must be one address of this machine, such as 192.168.1.5: "

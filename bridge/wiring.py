@@ -103,6 +103,7 @@ async def open_core(settings: Settings, options: CoreOptions) -> AsyncIterator[O
                 overrides = await stack.enter_async_context(kept_demo(settings.data_dir / "model"))
             opened = await _start_core(settings, options, overrides, stack)
             named = NamedPeople(settings).actor
+            # The last part to open and the first to close: a client never meets a half-open core.
             await stack.enter_async_context(ControlServer(opened.service, settings.data_dir, named))
             attached = sum(1 for each in opened.manager.loaded() if each.run is not None)
             log.info("open", extra={"kind": options.kind.value, "demo": options.demo, "attached": attached})
@@ -178,6 +179,7 @@ async def _start_core(
     # Entered before the manager and left after it, so that the log covers the manager's start and end.
     await stack.enter_async_context(logging_events(service))
     await stack.enter_async_context(manager)
+    # Pushed after the manager, so it runs before the manager's own end, which lets hosts live.
     if not settings.enable_persistence:
         stack.push_async_callback(manager.shutdown, stop_hosts=True)
     with _without_collections():
@@ -263,6 +265,7 @@ def _for_this_run(settings: Settings, options: CoreOptions, stack: AsyncExitStac
     """Return settings whose database, hosts and transcripts are removed when `stack` is left, and say so."""
     temporary = _temporary(settings)
     make_private(temporary.data_dir)
+    # Pushed before the database is opened, so it runs after the database is closed.
     stack.callback(shutil.rmtree, temporary.data_dir, ignore_errors=True)
     options.say(
         "ENABLE_PERSISTENCE is off: sessions, and Claude's processes with them, end when the bridge ends."
@@ -295,6 +298,7 @@ def _backend(settings: Settings, options: CoreOptions, wrappers: Sequence[Launch
 def _wrappers(settings: Settings, sandboxing: Sandboxing) -> Sequence[LaunchWrapper]:
     """Return the wrappers of each launch, outermost last."""
     sandbox = () if sandboxing.wrapper is None else (sandboxing.wrapper,)
+    # The prefix wraps the host's shell, and so the sandbox inside: a scope limits both.
     return (*sandbox, in_shell_prefix(settings.host_prefix)) if settings.host_prefix else sandbox
 
 
@@ -308,6 +312,7 @@ def watch_command() -> tuple[str, ...]:
 
     It runs in other directories with other variables, so it names the place of our packages.
     """
+    # tmux runs it with the server's environment, which has no PYTHONPATH of ours.
     packages = Path(__file__).parents[1]
     return ("/usr/bin/env", f"PYTHONPATH={packages}", sys.executable, "-m", "bridge", "watch")
 

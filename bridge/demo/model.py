@@ -19,6 +19,7 @@ from bridge.demo.reply import Message, Refusal, next_reply
 from bridge.demo.script import Break, Gate, Pace
 from bridge.demo.wire import PING, Frame, error_body, stream_frames, whole_body
 
+# A request carries the whole conversation; aiohttp's own limit is 1 MiB.
 _MAX_BODY = 256 * 1024 * 1024
 _PING_EVERY_S = 5.0
 _KEPT_REQUESTS = 1000
@@ -111,6 +112,7 @@ class DemoModel:
 
     def hold(self, gate: str) -> None:
         """Close a released gate. Gates are closed at first."""
+        # A new one: streams that have passed the old one are not held back.
         self._gates[gate] = _GateState()
 
     async def reached(self, gate: str) -> None:
@@ -197,6 +199,7 @@ class DemoModel:
                 async with asyncio.timeout(_PING_EVERY_S):
                     await gate.released.wait()
             except TimeoutError:
+                # As the real API does while it is silent.
                 await response.write(PING.data)
 
     async def _count_tokens(self, request: web.Request) -> web.Response:

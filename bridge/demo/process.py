@@ -66,6 +66,7 @@ async def ensure_demo(directory: Path, *, idle_exit_s: float = IDLE_EXIT_S) -> D
 
 async def _running_demo(directory: Path, idle_exit_s: float) -> DemoRecord:
     record = load_record(directory)
+    # By its identity: another program may have taken the port.
     if record is None or not await _answers(record):
         await _start(directory, idle_exit_s)
         record = load_record(directory)

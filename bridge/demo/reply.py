@@ -113,6 +113,7 @@ DEMO: the conversation was read.
 
 def next_reply(conversation: Conversation, *, failures: int) -> Message | Refusal:
     """Return the answer. `failures` is the number of scripted failures of this step so far."""
+    # The same request gets the same ids, also from a restarted demo; another try of a failed one does not.
     attempt = f"{conversation.key} {conversation.broken} {failures}"
     ident = hashlib.sha256(attempt.encode("utf-8", "replace")).hexdigest()[:20]
     steps = _due_steps(conversation)

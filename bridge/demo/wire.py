@@ -143,6 +143,7 @@ def _deltas(piece: TextPiece | ThinkingPiece | CallPiece) -> Iterator[dict[str, 
 
 
 def _cut(text: str) -> Sequence[str]:
+    # At most some 50 pieces: the input of a call can be a whole file.
     stride = max(24, len(text) // 50)
     return [text[n : n + stride] for n in range(0, len(text), stride)]
 

@@ -112,6 +112,7 @@ async def _carry_out(parts: ServiceParts, session: Session) -> FolderFacts:
     """Do all steps of an end whose row is stored. Each may have been done before."""
     # A lock of its own: `refresh` and `_to_archive` take that of the folder inside.
     async with parts.folder_locks.of(f"end {session.id}"):
+        # A step that the disk refuses becomes a sentence in the row. It keeps no session from ending.
         trouble: list[str] = []
         await _last_checkpoint(session, trouble)
         crash_point("end.checkpoint")

@@ -26,6 +26,7 @@ async def new_project(workspace_root: Path, incoming: Path, wanted: str, origin:
     the first free name beside it. No file of anybody is ever overwritten. The directory goes again on an error,
     if it is still empty. Raises `BackupRefused`.
     """
+    # Into an empty directory only: over existing files, each difference would need an answer.
     name = await asyncio.to_thread(_free_name, workspace_root, wanted, origin)
     note = incoming / NOTES.replace("*", secrets.token_hex(8))
     try:

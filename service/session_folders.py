@@ -96,6 +96,7 @@ async def track_artifact(parts: ServiceParts, session: Session, paths: Sequence[
     known = await take_in_changes(parts, session.id)
     root = Path(session.snapshot.work_directory)
     named = [await asyncio.to_thread(_checked_path, root, each) for each in paths[: c.MOST_ARTIFACTS]]
+    # Checkpoints know better whether a file was created or changed, so theirs stand.
     new = {path: StoredArtifact(path, ChangeKind.CHANGED) for path in named if path not in known}
     folder = await _folder(parts, session.id)
     await parts.manager.db.write(rows.store_artifacts(session.id, new, folder.tracked_through))
@@ -162,6 +163,7 @@ def became(was: StoredArtifact | None, change: StoredArtifact) -> StoredArtifact
         return change
     added, removed = was.added + change.added, was.removed + change.removed
     match was.kind, change.kind:
+        # A file that was made and deleted again left nothing.
         case ChangeKind.CREATED, ChangeKind.DELETED:
             return None
         case ChangeKind.CREATED, _:
@@ -287,6 +289,7 @@ async def _list_notes(parts: ServiceParts, session: Session) -> c.FolderNotes:
     stored = await rows.load_notes(parts.manager.db, session.id)
     place = folder_on_disk(parts, folder)
     names = [f"{each.kind.directory}/{each.file}" for each in stored]
+    # Notes belong to people: if somebody changed a file, its text counts and not the row's.
     edited = await asyncio.to_thread(lambda: list(map(place.read, names)))
     return c.FolderNotes(tuple(_shown(note, text) for note, text in zip(stored, edited, strict=True)))
 

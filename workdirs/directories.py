@@ -320,6 +320,7 @@ def _copy_index(repository: Repository, place: Path) -> None:
         return
     # Under its final name only when it is whole: nothing finds half an index there after a kill.
     copy = linked.git_dir / "index.of-parent"
+    # The file itself: a tree cannot hold conflicts, nor entries that are only intended (`git add -N`).
     content = source.read_bytes()
     copy.write_bytes(content)
     if any(part in content for part in _PARTS_OF_AN_INDEX):

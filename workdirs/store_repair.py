@@ -48,6 +48,7 @@ def _missing_parts(git_dir: Path) -> Iterator[Path]:
 
 def _broken_loose(git_dir: Path) -> Iterator[Path]:
     """Delete the loose objects that are not what their names say, and yield them."""
+    # git does not wait for the disk: with `core.fsync=all` that would cost more than the checkpoint itself.
     for path in git_dir.glob("objects/[0-9a-f][0-9a-f]/*"):
         if len(path.name) != _OBJECT_NAME:
             continue

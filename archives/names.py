@@ -27,5 +27,6 @@ def project_directory(project: str) -> str:
     """Return the name of a project's directory. Different projects have different names, also without case."""
     if _PLAIN_PROJECT.fullmatch(project):
         return project
+    # Two names may have one slug, or differ in case only.
     digest = sha256(project.encode("utf-8", "surrogatepass")).hexdigest()[:8]
     return f"{slug_of(project, 'project')}-{digest}"

@@ -230,6 +230,7 @@ def _typed_permission(text: str) -> Decision:
     word = text.lower()
     if word in _YES:
         return Allow()
+    # A typed sentence never allows: whatever is not a plain yes tells Claude what to do instead.
     return Deny() if word in _NO else Deny(text)
 
 

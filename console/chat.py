@@ -42,12 +42,14 @@ async def run_chat(reach: Reach, actor: Actor, state_directory: Path, wish: Chat
             try:
                 async with reach(screen.remark) as core:
                     await chat.begin(core, stack)
+                    # Counted anew: a chat that lasts for days may lose many cores, but not five in a row.
                     tries_left = _RECONNECTS
                     await chat.serve(core)
                     # Close the screen first: closing the core takes a moment.
                     await stack.aclose()
                     return 0
             except CoreLost as lost:
+                # Before the screen is shown, the error is the answer: the person reads it in the shell.
                 if not chat.has_begun or not tries_left:
                     raise
                 tries_left -= 1
@@ -87,6 +89,7 @@ class _Chat:
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)
+        # All three have ended by now: an error of one must not leave the others behind.
         for result in results:
             if isinstance(result, Exception):
                 raise result

@@ -56,6 +56,7 @@ class TypedCheckpoints:
     async def _list(self, core: c.Core, session_id: str) -> None:
         page = await core.perform(self._actor, c.ListCheckpoints(session_id=session_id, limit=_LISTED))
         self._listed = page.checkpoints
+        # The numbers mean other checkpoints from here on.
         self._previewed = None
         lines = [f"{n:>3}  {_time(each)}  {about(each)}" for n, each in enumerate(page.checkpoints, start=1)]
         self._say(lines or ["There are no checkpoints yet."])
@@ -73,10 +74,16 @@ class TypedCheckpoints:
     async def _restore(
         self, core: c.Core, session_id: str, command: slash.WithCheckpoint, chosen: c.CheckpointInfo
     ) -> None:
+        # Used up by one yes: a second one needs a new preview.
         seen, self._previewed = self._previewed, None
         if seen is not None and seen.checkpoint.id == chosen.id and seen.steps:
             wish = c.RestoreFiles(
-                session_id=session_id, checkpoint_id=chosen.id, scope=seen.scope, digest=seen.digest
+                # The preview's digest: if files have changed since, the core refuses instead of doing something
+                # else.
+                session_id=session_id,
+                checkpoint_id=chosen.id,
+                scope=seen.scope,
+                digest=seen.digest,
             )
             # The notice of the restore says how many; it comes to everybody who follows the session.
             result = await core.perform(self._actor, wish)

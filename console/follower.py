@@ -47,6 +47,7 @@ class Follower:
     async def run(self, core: c.Core) -> None:
         """Follow the open session, also after a switch to another one. Raises `CoreLost`."""
         while True:
+            # Before the session is read: a switch that comes in between ends the new feed at once.
             self._switched.clear()
             switched = asyncio.create_task(self._switched.wait(), name="chat switch")
             following = asyncio.create_task(self._follow(core, self.session_id), name="chat feed")
@@ -68,6 +69,7 @@ class Follower:
         try:
             info = await core.perform(self._actor, c.GetSession(session_id=session_id))
             self.view = await self._opened(info)
+            # Bounded: while the terminal is slow, the events wait in the core and not here.
             items: asyncio.Queue[Feed] = asyncio.Queue(_FEED_ITEMS)
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._fill(core, self.view, items), name="chat events")
@@ -119,6 +121,7 @@ class Follower:
             self._screen.show(self.view, self._growing)
             if shown:
                 await self._screen.print(render.render(shown, self._screen.columns))
+            # Stored after it is printed: a kill in between shows a piece twice, and loses none.
             if self.view is not None and any(isinstance(item, e.Numbered) for item in batch):
                 self._store.save(self.view)
 

@@ -60,6 +60,7 @@ Reach = Callable[[], AbstractAsyncContextManager[c.Core]]
 async def run_once(reach: Reach, actor: Actor, wish: OnePrompt) -> int:
     """Carry out `wish` and return the exit code. Raises the `SessionError`s of its commands."""
     run = _OnceRun(actor, wish)
+    # Ctrl-C interrupts Claude and waits for the end of the turn: a killed terminal would leave it running.
     asyncio.get_running_loop().add_signal_handler(signal.SIGINT, run.interrupted.set)
     for tries_left in reversed(range(_RECONNECTS)):
         try:
@@ -141,6 +142,7 @@ class _OnceRun:
             async for item in feed:
                 if isinstance(item, e.PartialText):
                     continue
+                # `seen` moves after the event is dealt with: after a lost core it is taken again, not left out.
                 ended = await self._take(core, item.event)
                 self.seen = item.number
                 if ended is not None:
@@ -203,6 +205,7 @@ class _OnceRun:
         self.texts.append(text)
         if not self.wish.as_json:
             gap = "\n" if len(self.texts) > 1 else ""
+            # Into a file or pipe goes Claude's text as it is; a terminal would obey what hides in it.
             shown = clean(text) if sys.stdout.isatty() else _encodable(text)
             print(f"{gap}{shown}", flush=True)
 

@@ -136,6 +136,7 @@ class Screen:
             output = self._app.output
 
             def write() -> None:
+                # Raw mode: a newline alone goes down and not to the left.
                 output.write_raw(text.replace("\n", "\r\n"))
                 output.flush()
 
@@ -164,6 +165,7 @@ class Screen:
             self._form = None
             self._buffer.text = self._draft
             self._buffer.cursor_position = len(self._draft)
+        # The same ask keeps its form: each event redraws, and must not move the cursor or clear the answers.
         elif ask is not None and (self._form is None or self._form.ask.id != ask.id):
             if self._form is None:
                 self._draft = self._buffer.text
@@ -201,7 +203,9 @@ class Screen:
             key_bindings=self._keys(),
             style=Style.from_dict(STYLE),
             output=output,
+            # The changing part is no part of what stays on the terminal.
             erase_when_done=True,
+            # With it, people could not select and copy with their mouse.
             mouse_support=False,
         )
 

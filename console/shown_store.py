@@ -49,12 +49,14 @@ class ShownStore:
             self._write(self._directory / "current", session_id.encode())
 
     def _path(self, session_id: str) -> Path:
+        # It becomes a file's name.
         if not is_session_id(session_id):
             raise ValueError("no session id")
         return self._directory / f"{session_id}.json"
 
     def _write(self, path: Path, data: bytes) -> None:
         self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Two terminals may show one session: each has a draft of its own.
         draft = path.with_name(f"{path.name}.{os.getpid()}.tmp")
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
             file.write(data)

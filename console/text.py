@@ -22,6 +22,7 @@ def clean(text: str) -> str:
 
     Tabs stay.
     """
+    # Sequences first: without their first character, the rest of them would be shown as text.
     text = _SEQUENCES.sub("", text)
     text = _LINE_ENDS.sub("\n", text)
     return _SURROGATES.sub("\N{REPLACEMENT CHARACTER}", without_unseen(_CONTROLS.sub("", text)))

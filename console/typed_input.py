@@ -102,6 +102,8 @@ class TypedInput:
         await core.perform(self._actor, c.Interrupt(session_id=self._follower.session_id))
 
     async def _prompt(self, core: c.Core, text: str) -> None:
+        # Kept with its origin until the core has answered: sent again after a lost core, it makes no second
+        # turn.
         self._unconfirmed = (text, f"terminal:{uuid.uuid4()}")
         await self._send(core, *self._unconfirmed)
 

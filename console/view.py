@@ -134,6 +134,7 @@ def _fold_turn(view: View, numbered: e.Numbered) -> tuple[View, list[Shown]]:
     event = numbered.event
     match event:
         case e.TurnQueued():
+            # Cut: the view is written to its file after every event, and a prompt may be megabytes.
             prompt = WaitingPrompt(event.turn_id, event.prompt[:_KEPT_PROMPT_CHARS])
             others = view.waiting
             return replace(view, waiting=(prompt, *others) if event.front else (*others, prompt)), []
@@ -263,6 +264,7 @@ def _tool_over(view: View, output: ToolOutput) -> tuple[View, list[Shown]]:
 
 
 def _ended(view: View, event: e.TurnEnded) -> tuple[View, list[Shown]]:
+    # A turn that was cut has calls without a result: they are told, not forgotten.
     unfinished: list[Shown] = [ToolShown(tool, None) for tool in view.tools]
     over = replace(
         view,

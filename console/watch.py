@@ -44,9 +44,11 @@ def _lines(log: Path, exited: Path, out: TextIO) -> Iterator[bytes]:
         size = log.stat().st_size
         if size > _HISTORY_BYTES:
             stream.seek(size - _HISTORY_BYTES)
+            # The jump lands in the middle of a line.
             stream.readline()
             out.write("… what was said earlier is left out\n")
         while True:
+            # Asked before reading: what is printed until the end is then read in any case.
             has_ended = exited.exists()
             while chunk := stream.read(_CHUNK_BYTES):
                 *whole, rest = (rest + chunk).split(b"\n")

@@ -8,6 +8,7 @@ import logging
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace  # noqa: TID251
+from functools import partial
 from typing import Any
 
 import discord
@@ -17,6 +18,7 @@ from bot.errors import CONNECTION_BROKEN
 from bot.face import Face
 from bot.inbox import Inbox
 from bot.inbox_rows import InboxRow, author_of
+from bot.late_changes import LateChanges
 from bot.messages import is_for_us, is_soon, live_author, message_row, snowflake_ms
 from bot.refusal_audit import RefusalAudit
 from bot.rows import new_nonce
@@ -57,6 +59,7 @@ class Arrivals:
         self._resting = asyncio.Event()
         # The library starts a task for each event, in order; the lock keeps that order while rows are written.
         self._taking_in = asyncio.Lock()
+        self._late = LateChanges(self._taking_in, start_task)
         self._connection = new_nonce()
 
     async def take(self, message: discord.Message) -> None:
@@ -97,6 +100,7 @@ class Arrivals:
     def rest(self) -> None:
         """Write marks without waiting for more of them: the client closes."""
         self._resting.set()
+        self._late.rest()
 
     async def _take(self, row: InboxRow) -> None:
         """Store the row, unless its author may not use the bot: strangers could fill the database."""
@@ -114,7 +118,10 @@ class Arrivals:
             await self._face.db.write(note_talk(self._connection, row.channel_id, message_id))
 
     async def edited(self, message: discord.Message) -> None:
-        """Take an edit in, if the message has a row, or if the edit adds a mention soon enough."""
+        """Take an edit in, if the message has a row, or if the edit adds a mention soon enough.
+
+        One that the database does not take now is stored later.
+        """
         # Discord sends an update without `edited_at` when it adds a link's preview: the text is the same.
         if message.edited_at is None:
             return
@@ -126,23 +133,31 @@ class Arrivals:
         external = f"edit:{message.id}:{edited_ms}"
         # An edit is handled after its message, even if both bear the same time.
         at_ms = max(edited_ms, row.received_ms + 1)
+        new = replace(row, received_ms=at_ms)
+        edit = replace(new, external=external, kind="edit")
         async with self._taking_in:
-            if await author_of(self._face.db, row.external) is not None:
-                await self._inbox.take(replace(row, external=external, kind="edit", received_ms=at_ms))
-            elif row.body["mentions_bot"] and row.body["guild_id"] in self._face.access.guild_ids:
-                edit = replace(row, received_ms=at_ms)
-                if is_soon(edit):
-                    await self._take(edit)
+            await self._late.store(message.id, partial(self._take_edit, edit, new))
+
+    async def _take_edit(self, edit: InboxRow, message: InboxRow) -> None:
+        """Store `edit` if its message has a row. Otherwise store `message`, if the edit made it one for us."""
+        is_ours = message.body["guild_id"] in self._face.access.guild_ids
+        if await author_of(self._face.db, message.external) is not None:
+            await self._inbox.take(edit)
+        elif message.body["mentions_bot"] and is_ours and is_soon(message):
+            await self._take(message)
 
     async def deleted(self, guild_id: int, channel_id: int, message_id: int) -> None:
-        """Take a deletion in, if the message has a row."""
+        """Take a deletion in, if the message has a row. One that the database does not take now comes later."""
         at_ms = max(self._face.now_ms(), snowflake_ms(message_id) + 1)
         body = {"guild_id": guild_id, "message_id": message_id}
+        row = InboxRow(f"delete:{message_id}", "delete", channel_id, 0, body, at_ms)
         async with self._taking_in:
-            author_id = await author_of(self._face.db, f"message:{message_id}")
-            if author_id is not None:
-                row = InboxRow(f"delete:{message_id}", "delete", channel_id, author_id, body, at_ms)
-                await self._inbox.take(row)
+            await self._late.store(message_id, partial(self._take_deletion, message_id, row))
+
+    async def _take_deletion(self, message_id: int, row: InboxRow) -> None:
+        author_id = await author_of(self._face.db, f"message:{message_id}")
+        if author_id is not None:
+            await self._inbox.take(replace(row, author_id=author_id))
 
     def connected(self) -> None:
         """Note a new connection: Discord did not report edits from before it."""

@@ -93,20 +93,21 @@ class CatchUp:
         if now:
             self._nudged.set()
 
-    async def run(self, tried: Callable[[], Awaitable[None]]) -> None:
-        """Read back until nothing is left. Awaits `tried` once every channel has been tried.
+    async def run(self, tried: Callable[[], Awaitable[bool]]) -> None:
+        """Read back until nothing is left. Awaits `tried` once every channel has been tried, until it is True.
 
         May be cancelled: unread channels keep their marks, and the next connection reads on from there.
         """
         async with asyncio.TaskGroup() as tasks:
             letting_go = tasks.create_task(self._let_go_in_time(), name="rows wait no longer")
             await self._round()
-            await tried()
+            is_told = await tried()
             for pause_s in chain(PAUSES_S, repeat(PAUSES_S[-1])):
-                if not self._left:
+                if not self._left and is_told:
                     break
                 await self._pause(pause_s)
                 await self._round()
+                is_told = is_told or await tried()
             letting_go.cancel()
 
     async def _let_go_in_time(self) -> None:

@@ -215,13 +215,17 @@ class BridgeClient(commands.Bot):
             self._reading.cancel()
             self._reading = None
 
-    async def _all_tried(self) -> None:
+    async def _all_tried(self) -> bool:
+        """Look at edited messages. Return False if that must be tried again."""
         try:
             await self.arrivals.look_at_edited()
         except StorageError:
             log.exception("edited messages not looked at")
-        assert self._settled_in is not None
-        self._settled_in.add_done_callback(lambda _: self.caught_up.set())
+            return False
+        finally:
+            assert self._settled_in is not None
+            self._settled_in.add_done_callback(lambda _: self.caught_up.set())
+        return True
 
     async def _settle_in_everywhere(self) -> None:
         for guild in list(self.guilds):

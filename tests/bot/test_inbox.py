@@ -4,12 +4,13 @@ import asyncio
 
 import pytest
 
+from bot import late_changes
 from bot.inbox import Inbox, TryAgain
 from bot.inbox_rows import InboxRow, InboxStatus
 from bot.prompts import HAS_IT_ALREADY
 from sessions.model import TurnStatus
 from sessions.session import Session
-from storage import Statement
+from storage import DatabaseFull, Statement
 from tests.bot.ways import Town, Ways, core, core_id, fake, options, town, ways, ways_in
 from tests.fakes.discord_server import FakeDiscord, Place
 from tests.sessions.running_core import RunningCore, idle, reached, until
@@ -229,9 +230,17 @@ async def test_an_edit_keeps_what_is_known_of_the_files(ways: Ways) -> None:
     await idle(session)
 
 
+@pytest.mark.parametrize("failures", [0, 1], ids=["", "though the database fails first"])
 async def test_edits_and_deletions_while_the_bot_was_away_change_the_queue_too(
-    fake: FakeDiscord, core: RunningCore, town: Town
+    fake: FakeDiscord, core: RunningCore, town: Town, monkeypatch: pytest.MonkeyPatch, failures: int
 ) -> None:
+    errors = [DatabaseFull("The disk is full.")] * failures
+
+    async def talk(*_: object) -> list[tuple[int, int]]:
+        if errors:
+            raise errors.pop()
+        return []
+
     async with ways_in(fake, core, town) as ways:
         thread, session = await busy_session(ways)
         edited = town.ann.send(thread, "demo:text wrong")
@@ -240,13 +249,45 @@ async def test_edits_and_deletions_while_the_bot_was_away_change_the_queue_too(
     await fake.until_gone()
     town.ann.edit(edited, "demo:text right")
     town.ann.delete(deleted)
+    monkeypatch.setattr("bot.catch_up.PAUSES_S", (0.0,))
+    monkeypatch.setattr("bot.arrivals.last_talk", talk)
     async with ways_in(fake, core, town) as ways:
+        await reached(session, lambda snapshot: len(snapshot.queue) == 1)
         await ways.dealt_with()
         waiting = [turn.turn_id for turn in session.snapshot.queue]
         prompts = [view.turn.prompt for view in await ways.turns(session) if view.turn.id in waiting]
         assert prompts == ["demo:text right"]
         open_gate(ways)
         await idle(session)
+
+
+async def test_edits_and_deletions_that_the_database_did_not_take_change_the_queue_as_soon_as_it_does(
+    ways: Ways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread, session = await busy_session(ways)
+    edited = ways.town.ann.send(thread, "demo:text wrong")
+    deleted = ways.town.ann.send(thread, "demo:text never")
+    await reached(session, lambda snapshot: len(snapshot.queue) == 2)
+    monkeypatch.setattr(late_changes, "PAUSE_S", 0.0)
+    inbox, refused = ways.client.inbox, list[str]()
+    take = inbox.take
+
+    async def full(row: InboxRow) -> None:
+        if len(refused) >= 2:
+            return await take(row)
+        refused.append(row.kind)
+        raise DatabaseFull("The disk is full.")
+
+    monkeypatch.setattr(inbox, "take", full)
+    ways.town.ann.edit(edited, "demo:text right")
+    ways.town.ann.delete(deleted)
+    await reached(session, lambda snapshot: len(snapshot.queue) == 1)
+    await ways.dealt_with()
+    waiting = [turn.turn_id for turn in session.snapshot.queue]
+    prompts = [view.turn.prompt for view in await ways.turns(session) if view.turn.id in waiting]
+    assert prompts == ["demo:text right"]
+    open_gate(ways)
+    await idle(session)
 
 
 # --- once -------------------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ from bot.bodies import Control, Plain, Verb
 from bot.entry import Reply
 from bot.errors import Refused
 from bot.face import Face
+from bot.markdown.cards import escape_inline
 from bot.modals import Question as Asked
 from bot.modals import dialog
 from bot.rows import store_in_fact
@@ -142,7 +143,8 @@ class AskControls:
         for number, question in enumerate(body.questions):
             words = chosen_words(picked, number)
             if not words:
-                raise Refused(f"“{question.header or question.text}” has no answer yet. Choose one first.")
+                asked = escape_inline(question.header or question.text, 200)
+                raise Refused(f"“{asked}” has no answer yet. Choose one first.")
             answers[question.text] = ", ".join(words)
         await self._answer(reply, control, Answer(answers))
 

@@ -4,6 +4,7 @@ from api import BackupInfo, BackupList, FolderInfo, FolderList, RotationReport
 from api.words.backups import backup_line, cleanup_line, folder_lines, metrics_lines, rotation_lines
 from bot.bodies import Button, Card, Control, Option, PostWish, Row, Select, Style, Verb
 from bot.cards import WAITING
+from bot.markdown.answer import fitted
 from bot.markdown.cards import escape_inline, one_line
 from bot.subjects import UnitKind, subject_of
 from sessions.events import Noticed
@@ -11,8 +12,10 @@ from sessions.events import Noticed
 END, AGREE, JUST_END, NOT_NOW = "end", "agree", "just_end", "not_now"
 PICK, VERIFY, RESTORE, PLAN, ROTATE = "pick", "verify", "restore", "plan", "rotate"
 SUMMARY, SCORE = "summary", "score"
+_MORE = "\n-# …"
 _MOST_LISTED = 20
 _MOST_CHARS = 3_300  # of Discord's 4,000 for a card; head, foot and figures need the rest
+_MOST_OF_YESTERDAY = 1_200
 
 
 def folder_card(folder: FolderInfo) -> Card:
@@ -23,14 +26,14 @@ def folder_card(folder: FolderInfo) -> Card:
 def end_card(session_id: str, folder: FolderInfo) -> Card:
     """Return the card from which a session is ended: its figures, the drafted summary, and the choices."""
     whose = "Claude's draft" if folder.drafted_by == "claude" else "A draft"
-    text = folder.draft or "There is nothing to tell yet."
     head = "**End this session?**\n" + "\n".join(metrics_lines(folder.metrics))
     row: Row = (
         Button(_control(session_id, END), "End it…", Style.PRIMARY),
         Button(_control(session_id, JUST_END), "Just end it", Style.DANGER),
     )
     foot = "-# *End it…* lets you edit the summary and give a score. *Just end it* leaves both out."
-    return Card((head, f"{whose} of the summary:\n{text}"[:_MOST_CHARS], foot), (row,))
+    text = _claudes(folder.draft, _MOST_CHARS) or "There is nothing to tell yet."
+    return Card((head, f"{whose} of the summary:\n{text}", foot), (row,))
 
 
 def end_question(event: Noticed, number: int, session_id: str) -> PostWish:
@@ -40,14 +43,15 @@ def end_question(event: Noticed, number: int, session_id: str) -> PostWish:
         Button(_control(session_id, AGREE, event.about), "End it"),
     )
     foot = "-# Without a click nothing happens, and after a day the offer is gone."
-    card = Card(("**Claude would end the session**", event.text, foot), (row,), accent=WAITING)
+    text = _claudes(event.text, _MOST_CHARS) or "There is nothing to tell yet."
+    card = Card(("**Claude would end the session**", text, foot), (row,), accent=WAITING)
     return PostWish(subject_of(UnitKind.NOTICE, number), 0, card)
 
 
 def ended_card(folder: FolderInfo) -> Card:
     """Return the card of a session that was ended."""
-    lines = ["**The session has ended.** What was said stays readable.", *folder_lines(folder)]
-    return Card(("\n".join(escape_inline(each, 400) if each[:2] != "**" else each for each in lines),))
+    lines = (escape_inline(each, 400) for each in folder_lines(folder))
+    return Card(("\n".join(["**The session has ended.** What was said stays readable.", *lines]),))
 
 
 def yesterday_text(found: FolderList) -> str:
@@ -55,10 +59,8 @@ def yesterday_text(found: FolderList) -> str:
     if not found.folders:
         return ""
     last = found.folders[0]
-    summary = last.summary.strip()
-    if not summary:
-        return ""
-    return f"\n**The last session here** ({last.name}):\n{summary[:1200]}"
+    summary = _claudes(last.summary, _MOST_OF_YESTERDAY)
+    return f"\n**The last session here** ({last.name}):\n{summary}" if summary else ""
 
 
 def backups_card(found: BackupList, *, is_admin: bool) -> Card:
@@ -89,6 +91,12 @@ def rotation_card(report: RotationReport) -> Card:
     if report.applied or not report.backups:
         return Card((text,))
     return Card((text,), ((Button(_control("", ROTATE), "Remove them", Style.DANGER),),))
+
+
+def _claudes(text: str, room: int) -> str:
+    """Return as much of Claude's Markdown `text` as fits `room`, as its answers show it; empty for nothing."""
+    words, is_part = fitted(text, room - len(_MORE))
+    return words + _MORE if is_part else words
 
 
 def _control(session_id: str, act: str, detail: str = "") -> Control:

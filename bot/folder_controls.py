@@ -26,6 +26,7 @@ from bot.bodies import Body, Card, Control
 from bot.entry import Reply
 from bot.errors import ControlGone, Refused
 from bot.face import Face
+from bot.markdown.cards import escape_inline
 from bot.modals import modal
 from bot.opening import Opener, Spot
 from bot.panel_controls import stored
@@ -165,5 +166,6 @@ async def verified(face: Face, reply: Reply, backup_id: str) -> str:
     """Read a backup byte by byte, and return a sentence."""
     done = await face.core.perform(reply.actor, VerifyBackup(backup_id=backup_id))
     if done.backup.damage:
-        return f"{done.backup.id} is damaged. {done.backup.damage}"
+        # Names of entries are of whoever made the bundle.
+        return f"{done.backup.id} is damaged. {escape_inline(done.backup.damage, 400)}"
     return f"{done.backup.id} is whole: every byte of it was read."

@@ -1,16 +1,19 @@
 """A session's focus, notes, end and backups in Discord."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
-from api import ProposeEnd
+from api import FolderInfo, FolderList, ProposeEnd
 from api.words.backups import read_score, score_text
 from bot.bodies import Card
 from bot.discord_bodies import message_kwargs
-from bot.folder_cards import end_question
+from bot.folder_cards import end_card, end_question, yesterday_text
 from bot.rows import insert_controls
 from sessions.events import Noticed
+from sessions.ids import SessionId
 from sessions.model import Lifecycle
 from sessions.session import Session
 from sessions.topics import Topic
@@ -114,6 +117,35 @@ async def test_claudes_proposal_ends_a_session_by_a_click_of_somebody_who_may_an
     assert session.snapshot.lifecycle is Lifecycle.LIVE
     done = await ways.town.ann.click(cards[1], "End it").settled()
     assert "The session has ended." in done.text
+
+
+_WRITTEN = (
+    "All is [bank.example](https://evil.example/x).\n\n| a | b |\n|---|---|\n| 1 | <b>2</b> |\n<!-- unseen -->"
+)
+_SHOWN = "All is bank.example (https://evil.example/x).\n\n```\na  b\n-  -\n1  2\n```"
+_FOLDER = FolderInfo(SessionId("s"), name="2026-01-01-session-001", draft=_WRITTEN, summary=_WRITTEN)
+
+
+def proposal(text: str) -> Card:
+    body = end_question(Noticed(Topic.END_PROPOSED, text, about="1"), 1, "s").body
+    assert isinstance(body, Card)
+    return body
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        lambda text: end_card("s", structs.replace(_FOLDER, draft=text)).texts[1],
+        lambda text: proposal(text).texts[1],
+        lambda text: yesterday_text(FolderList((structs.replace(_FOLDER, summary=text),))),
+    ],
+    ids=["the card of an end", "a proposal to end", "the last session's summary"],
+)
+def test_a_summary_of_claudes_is_shown_like_its_answers(shown: Callable[[str], str]) -> None:
+    assert shown(_WRITTEN).endswith(_SHOWN)
+    assert shown("word " * 2_000).endswith("word\n-# …")
+    assert len(shown("word " * 2_000)) < 3_500
+    assert "\n\n" not in shown("<!-- only unseen -->")
 
 
 def test_a_score_is_read_as_it_is_shown() -> None:

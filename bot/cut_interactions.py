@@ -42,6 +42,10 @@ class CutInteractions:
                 # The row stays; the next connection takes it up again.
                 log.warning("cut prompt waits", extra={"inbox": row.external, "why": type(error).__name__})
                 continue
+            except Exception:
+                # Open, it would be taken up at every connection, and end this loop for all rows after it.
+                log.exception("cut interaction not finished", extra={"inbox": row.external})
+                note = "not finished"
             crash_point("leftover-done")
             status = InboxStatus.REFUSED if note else InboxStatus.DONE
             await self._face.db.write([close_inbox_row(row.external, status, self._face.now_ms(), note)])
@@ -50,7 +54,12 @@ class CutInteractions:
         if row.kind != ASKED:
             await self._end_loading(row, Plain(_CUT))
             return "cut by a restart"
-        asked = msgspec.convert(row.body, Asked)
+        try:
+            asked = msgspec.convert(row.body, Asked)
+        except msgspec.ValidationError:
+            log.exception("cut prompt not read", extra={"inbox": row.external})
+            await self._end_loading(row, Plain(_CUT))
+            return "not readable"
         # The settings may have changed with the restart: the role is worked out again.
         somebody = Somebody(asked.user_id, asked.guild_id, frozenset(asked.role_ids))
         note = ""

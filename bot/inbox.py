@@ -219,7 +219,7 @@ class Inbox:
     async def _acted_on(self, row: InboxRow) -> str:
         """Act on `row`, and retry for as long as Discord is in trouble.
 
-        A row is given up only once its author has been told.
+        A row is given up once its author has been told, or if its body is of no use for that.
         """
         failure: Exception | None = None
         for pause_s in chain(_RETRY_S, repeat(_RETRY_S[-1])):
@@ -241,4 +241,10 @@ class Inbox:
                 return await self._handler.give_up(row, failure)
             except TryAgain:
                 await asyncio.sleep(pause_s)
+            except StorageError:
+                raise
+            except Exception:
+                # Open, it would stay the channel's next row, and nobody would deal with those after it.
+                log.exception("row given up, its author not told", extra={"inbox": row.external})
+                return "given up"
         raise AssertionError("there is always another try")

@@ -4,6 +4,7 @@ Tables `inbox` and `seen`: `bridge/migrations/0002_discord.sql`. Functions that 
 transaction to the caller.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,6 +13,8 @@ from typing import Any
 import msgspec
 
 from storage import Database, Statement
+
+log = logging.getLogger(__name__)
 
 
 class InboxStatus(StrEnum):
@@ -175,7 +178,12 @@ async def was_noted_of_an_edit(db: Database, message_id: int, note: str) -> bool
 
 
 def _inbox_row(row: Sequence[Any]) -> InboxRow:
-    return InboxRow(row[0], row[1], row[2], row[3], msgspec.json.decode(row[4]), row[5])
+    try:
+        body = msgspec.json.decode(row[4], type=dict[str, Any])
+    except msgspec.DecodeError:
+        log.exception("body of an inbox row not readable", extra={"inbox": row[0]})
+        body = {}  # its handler refuses it, and goes on with the next one
+    return InboxRow(row[0], row[1], row[2], row[3], body, row[5])
 
 
 def mark_seen(guild_id: int, channel_id: int, message_id: int) -> Statement:

@@ -171,9 +171,16 @@ async def clear_cut_backups(parts: ServiceParts) -> None:
     """Clear the backups that were cut while they were made, and finish removals; for the start."""
     # Those of cut ends are made already: `finish_cut_acts` begins with the ends.
     for cut in await rows.load_cut_backups(parts.manager.db):
-        await asyncio.to_thread(_remove_files, parts, cut.info)
+        try:
+            await asyncio.to_thread(_remove_files, parts, cut.info)
+        except OSError:  # the bridge starts, and the others are cleared
+            log.exception("backup not cleared", extra={"backup": cut.info.id})
+            continue
         await parts.manager.db.write([rows.delete_backup(cut.info.id)])
-    await asyncio.to_thread(_sweep, backups_directory(parts))
+    try:
+        await asyncio.to_thread(_sweep, backups_directory(parts))
+    except OSError:
+        log.exception("left-over files of backups not removed")
 
 
 # --- looking ----------------------------------------------------------------------------------------------

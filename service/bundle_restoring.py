@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -116,9 +117,14 @@ async def finish_cut_restores(parts: ServiceParts) -> None:
             await _finish(parts, await parts.manager.get_session(cut.session_id), source)
         except SessionError as error:
             log.warning("restore not finished", extra={"session": cut.session_id, "why": type(error).__name__})
+        except Exception:
+            # The bridge starts, and the other restores are finished. The next start needs the file.
+            log.exception("restore not finished", extra={"session": cut.session_id})
+            continue
         # An upload is kept for its restore only.
         if source.parent.name == _INCOMING:
-            source.unlink(missing_ok=True)
+            with suppress(OSError):
+                source.unlink(missing_ok=True)
 
 
 async def _finish(parts: ServiceParts, session: Session, source: Path) -> None:

@@ -74,6 +74,10 @@ async def run_due_rules(parts: ServiceParts, core: c.Core, who: WhoIs) -> int:
             trouble = "Nothing was removed: its person may not clean up these sessions any more."
         except (SessionError, StorageError) as error:
             trouble = str(error)
+        except Exception:
+            # It would be due first at every round, and no other rule would ever run.
+            log.exception("clean-up rule failed", extra={"rule": stored.id})
+            trouble = "It failed; the log says why."
         now_ms = parts.manager.now_ms()
         await db.write([cleanup_rule_ran(stored.id, now_ms, now_ms + DAY_MS, count, trouble)])
         log.info("clean-up rule", extra={"rule": stored.id, "removed": count, "failed": bool(trouble)})

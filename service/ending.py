@@ -28,7 +28,6 @@ from sessions.errors import (
     EndedAlready,
     FolderRefused,
     IllegalMove,
-    SessionError,
 )
 from sessions.events import Noticed
 from sessions.model import Lifecycle
@@ -104,8 +103,8 @@ async def finish_cut_ends(parts: ServiceParts) -> None:
     for cut in await rows.load_cut_ends(parts.manager.db):
         try:
             await _carry_out(parts, await parts.manager.get_session(cut.session_id))
-        except (SessionError, OSError) as error:
-            log.warning("end not finished", extra={"session": cut.session_id, "why": type(error).__name__})
+        except Exception:  # the bridge starts, and the other ends are finished
+            log.exception("end not finished", extra={"session": cut.session_id})
 
 
 async def _carry_out(parts: ServiceParts, session: Session) -> FolderFacts:

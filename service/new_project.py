@@ -60,7 +60,8 @@ def _make(workspace_root: Path, name: str, note: Path) -> None:
 def _undo(workspace_root: Path, note: Path) -> None:
     with suppress(OSError):  # no note, no directory, or one with files
         (workspace_root / note.read_text(encoding="utf-8")).rmdir()
-    note.unlink(missing_ok=True)
+    with suppress(OSError):  # the next start tries again
+        note.unlink(missing_ok=True)
 
 
 def _free_name(workspace_root: Path, wanted: str, origin: str) -> str:

@@ -215,15 +215,15 @@ async def refuse_if_unmerged(session: Session) -> None:
 async def finish_cut_merges(db: Database, checkpoints: SessionCheckpoints) -> None:
     """Finish merges and undos whose ref has moved, and note the others as not done; for the start."""
     for row in await rows.load_cut_merges(db):
-        branch = await rows.load_branch(db, row.session_id)
-        parent = await asyncio.to_thread(open_repository, Path(branch.parent_directory)) if branch else None
-        if branch is None or parent is None:
-            continue
-        point = await checkpoints.engine.load(branch.checkpoint)
-        room = MergeRoom(await checkpoints.engine.store_of(point), parent, lands=True)
         landing, now_ms = _landing(row), checkpoints.engine.now_ms()
         wanted = landing if row.status is MergeStatus.LANDING else landing.back
         try:
+            branch = await rows.load_branch(db, row.session_id)
+            parent = await asyncio.to_thread(open_repository, Path(branch.parent_directory)) if branch else None
+            if branch is None or parent is None:
+                continue
+            point = await checkpoints.engine.load(branch.checkpoint)
+            room = MergeRoom(await checkpoints.engine.store_of(point), parent, lands=True)
             has_moved = await asyncio.to_thread(room.tip, row.target) == wanted.new
             if has_moved:
                 await asyncio.to_thread(bring_along, room, wanted, row.id)

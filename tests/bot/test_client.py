@@ -211,6 +211,9 @@ async def test_a_leftover_without_a_loading_message_is_closed_quietly(
     fake: FakeDiscord, core: RunningCore, town: Town
 ) -> None:
     body = {"application_id": 1, "token": "no-such-token"}
+    for number, unreadable in enumerate(({"prompt": 1, **body}, {"prompt": 1, **body, "application_id": "?"})):
+        row = InboxRow(f"interaction:{number}", ASKED, fake.general.id, town.ann.id, unreadable, number)
+        await take_in(core.db, row)
     await take_in(core.db, InboxRow("interaction:5", "component", fake.general.id, town.ann.id, body, 1))
     asked = Asked(
         origin="discord:interaction:6",
@@ -227,7 +230,8 @@ async def test_a_leftover_without_a_loading_message_is_closed_quietly(
     async with ways_in(fake, core, town):
         closed = [("component", "refused", "cut by a restart")]
         may_not = "You may not create sessions here. Ask an admin."
-        await until_rows(core, [*closed, (ASKED, "refused", may_not)])
+        first = [(ASKED, "refused", "not readable")] * 2
+        await until_rows(core, [*first, *closed, (ASKED, "refused", may_not)])
         assert fake.general.messages == []
 
 

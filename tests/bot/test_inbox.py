@@ -340,6 +340,8 @@ class Picky:
 
     async def give_up(self, row: InboxRow, error: Exception) -> str:
         self.given_up.append(f"{row.external} {type(error).__name__}")
+        if row.external.startswith("very"):
+            raise KeyError("message_id")
         return "gave up"
 
 
@@ -347,16 +349,17 @@ async def test_a_row_that_cannot_be_dealt_with_does_not_hold_up_the_next(core: R
     handler = Picky()
     tasks: list[asyncio.Task[None]] = []
     inbox = Inbox(core.db, handler, lambda work, name: tasks.append(asyncio.create_task(work)), lambda: 7)
-    for number, name in enumerate(["one", "bad", "two"]):
+    for number, name in enumerate(["one", "bad", "very bad", "two"]):
         await inbox.take(InboxRow(name, "message", 5, 6, {}, number))
     assert handler.handled == []
     await inbox.settle(())
     await asyncio.gather(*tasks)
     assert handler.handled == ["one", "two"]
-    assert handler.given_up == ["bad ValueError"]
+    assert handler.given_up == ["bad ValueError", "very bad ValueError"]
     assert await rows(core) == [
         ("message", InboxStatus.DONE, ""),
         ("message", InboxStatus.REFUSED, "gave up"),
+        ("message", InboxStatus.REFUSED, "given up"),
         ("message", InboxStatus.DONE, ""),
     ]
 

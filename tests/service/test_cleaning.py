@@ -130,6 +130,24 @@ async def test_a_daily_rule_runs_in_the_name_of_its_person_and_touches_nothing_e
         assert young.snapshot.lifecycle is not Lifecycle.ENDED
 
 
+async def test_a_rule_that_cannot_be_read_holds_up_no_other(tmp_path: Path) -> None:
+    async with running_core(tmp_path / "core") as core:
+        session = await core.session()
+        await old(core, session, 40)
+        await core.do(c.SaveCleanupRule(rule=c.CleanupRule(older_than_days=30)), ANN)
+        columns = "(id, user_id, body, made_ms, due_ms)"
+        bad = Statement(f"INSERT INTO cleanup_rules {columns} VALUES (' a', 'ann', '[', 1, 1)")
+        await core.db.write([Statement("UPDATE cleanup_rules SET due_ms = 2"), bad])
+
+        async def who(user_id: str) -> Actor:
+            return Actor(user_id, "rule", Role.USER)
+
+        assert await core.service.run_cleanup_rules(who) == 1
+        assert session.snapshot.lifecycle is Lifecycle.ENDED
+        told = await core.db.read("SELECT trouble, due_ms > 2 FROM cleanup_rules ORDER BY id")
+        assert told == [("It failed; the log says why.", 1), ("", 1)]
+
+
 async def test_rules_of_others_are_neither_seen_nor_changed_and_are_bounded(tmp_path: Path) -> None:
     async with running_core(tmp_path / "core") as core:
         ben = Actor("ben", "test", Role.USER)

@@ -44,6 +44,20 @@ async def test_a_making_or_a_merge_that_was_cut_is_cleared_or_finished_at_the_st
         # As if the process had ended in the middle: the ref has moved, the files have not come along.
         await core.db.write([Statement("UPDATE merges SET status = 'landing'")])
         (work.root / "a").write_text("1\n2\n3\n")
+        # The checkpoint of another one is gone: it holds up neither the start nor the next one.
+        gone = "'01890000-0000-7000-8000-00000000000e'"
+        await core.db.write(
+            [
+                Statement(
+                    f"INSERT INTO branches SELECT {gone}, parent_id, 'gone', directory || '-gone',"
+                    " parent_directory, '', '', 'gone', '', 'made', 1 FROM branches LIMIT 1"
+                ),
+                Statement(
+                    f"INSERT INTO merges SELECT ' first', {gone}, target, strategy, old_commit, new_commit,"
+                    " source_commit, merged_before, by_user, 'landing', 1, NULL FROM merges LIMIT 1"
+                ),
+            ]
+        )
         known = await rows.load_branch(core.db, branch.id)
         assert known is not None
         orphan = copy.with_name("orphan")
@@ -60,12 +74,12 @@ async def test_a_making_or_a_merge_that_was_cut_is_cleared_or_finished_at_the_st
     async with running_core(home, checkpoints=policy) as core:
         assert (work.root / "a").read_text() == "theirs\n2\n3\n"
         assert git(work.root, "status", "--porcelain") == ""
-        (row,) = await core.db.read("SELECT status FROM merges")
-        assert row[0] == "landed"
+        merges = await core.db.read("SELECT status FROM merges ORDER BY id")
+        assert merges == [("landing",), ("landed",)]
         assert not orphan.exists()
         assert "bridge/orphan" not in git(work.root, "for-each-ref")
-        left = await core.db.read("SELECT name, status FROM branches")
-        assert [tuple(each) for each in left] == [("try-it", BranchStatus.MADE)]
+        left = await core.db.read("SELECT name, status FROM branches ORDER BY made_ms DESC")
+        assert [tuple(each) for each in left] == [("try-it", BranchStatus.MADE), ("gone", BranchStatus.MADE)]
 
 
 @pytest.mark.parametrize(

@@ -109,6 +109,8 @@ _SHAPES: tuple[_Telling, ...] = (
 )
 _QUOTE = r"(?:\\{0,7}[\"'])"
 """A quote; with backslashes inside of JSON, with more of them in JSON within JSON."""
+_BLANK = rf"(?:[ \t=]{{1,3}}|{_QUOTE},[ \t]{{0,3}}(?={_QUOTE}))"
+"""Between an option and its value: also in a list of arguments."""
 _NAME = (
     r"(?:PASS(?:WORD|WD|PHRASE|CODE)|SECRET|CREDENTIALS?|TOKEN(?!S)|(?<=[_;])PWD|(?<=_)AUTH(?=\s{0,9}=)"
     r"|(?:API|ACCESS|ACCOUNT|PRIVATE|SIGNING|ENCRYPTION|MASTER|SHARED)[ _-]?KEY)"
@@ -128,13 +130,33 @@ _ASSIGNED = re.compile(
     rf"|(?P<cut>{_QUOTE})?(?(cut)|(?(key)(?!)))(?:[^\s\"'`\\]|\\(?!\\{{0,31}}[\"'])){{6,}}"
     r"|(?(key)(?P<literal>[^\s\"'`,;\\(){}\[\]]{6,})|(?!)))"
 )
+# In quotes whole, if the quote does not end a string of JSON.
+_WHOLE = r"(?<=[\"'])(?![\s,:}\]])[^\"'\\\n]{6,200}(?=\\{0,7}[\"'])"
+# Programs that take a password behind a letter. mysql wants nothing between them; its -P is a port.
+_BETWEEN = r"[^\n|;&]{0,120}?(?<![\w-])"
+_PROGRAMS = (
+    *("mysql", "mariadb", "redis", "valkey", "mongo", "sshpass", "login", "ldap", "sqlcmd", "bcp", "zip"),
+    *("mosquitto", "7z", "curl", "openssl"),
+)
+_LETTERED = re.compile(
+    rf"((?:\b(?:mysql|mariadb)[\w-]{{0,20}}\b{_BETWEEN}-p(?!\d{{1,5}}(?!\w))"
+    rf"|\b(?:redis|valkey)-cli\b{_BETWEEN}-a{_BLANK}"
+    rf"|\b(?:mongo[a-z]{{0,12}}|sshpass|(?:docker|podman|buildah|skopeo|registry)[ \t]{{1,3}}login)\b"
+    rf"{_BETWEEN}-p{_BLANK}?"
+    rf"|\bldap[a-z]{{2,10}}\b{_BETWEEN}-w{_BLANK}?"
+    rf"|\b(?:sqlcmd|bcp|zip|unzip|mosquitto_[a-z]{{2,6}})\b{_BETWEEN}-P{_BLANK}?"
+    rf"|\b7z[ar]?\b{_BETWEEN}-p"
+    rf"|\bcurl\b{_BETWEEN}-[A-Za-z]{{0,6}}u{_BLANK}?(?P<quote>{_QUOTE})?[^\s:\"'/\\]{{1,100}}:"
+    rf"|\bopenssl\b{_BETWEEN}-pass(?:in|out)?{_BLANK}{_QUOTE}?pass:"
+    rf"){_QUOTE}?)(?!\[redacted|\$)(?:{_WHOLE}|(?(quote)[^\"'\\\n]{{4,200}}|[^\s\"'`\\]{{4,}}))"
+)
 # Behind an option, a name and a colon for curl, a line of .netrc, ENV of a Dockerfile.
 _GIVEN = re.compile(
     rf"(?i)((?:(?<![\w-])--?[A-Z0-9_-]{{0,40}}{_NAME}[ \t]{{1,3}}(?!-|(?:option|parameter|argument|switch)s?\b)"
     r"|(?<![\w-])(?:-u|--(?:proxy-)?user)[ \t=]{1,3}[\"']?[^\s:\"'/]{1,100}:"
     r"|\blogin[ \t]{1,9}\S{1,200}\s{1,9}password[ \t]{1,9}|\bsshpass[ \t]{1,3}-p[ \t]{0,3}"
     rf"|\bENV[ \t]{{1,3}}[A-Z0-9_]{{0,60}}{_NAME}[A-Z0-9_]{{0,60}}[ \t]{{1,3}}"
-    r")[\"']?)(?!\[redacted|\$)[^\s\"'`\\]{6,}"
+    rf"){_QUOTE}?)(?!\[redacted|\$)(?:{_WHOLE}|[^\s\"'`\\]{{6,}})"
 )
 _ELEMENT = re.compile(
     rf"(?i)({_NAME}[\w.:-]{{0,40}}\s{{0,9}}>)(?!\s{{0,9}}\[redacted)[^<>\"'\n]{{6,500}}(?=</)"
@@ -159,6 +181,7 @@ _LED: tuple[_Telling, ...] = (
     (("://",), _IN_URL),
     (("bearer", "authorization", "auth", "signature", "sig="), _BEARER),
     (("cookie",), _COOKIE),
+    (_PROGRAMS, _LETTERED),
     (("--", "-u", "login", "sshpass", "env"), _GIVEN),
     (("</",), _ELEMENT),
 )

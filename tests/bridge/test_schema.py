@@ -144,15 +144,21 @@ async def test_what_the_discord_face_noted_about_a_session_goes_with_it(tmp_path
         "history:s",
         "alternative:t",
         "channel:s",
+        "thread name:5",
+        "thread name:6",
     )
+    places = [("s", 5), ("s2", 6), ("s3", 6)]
+    others = [SESSION.replace("'s'", f"'{each}'") for each in ("s2", "s3")]
     async with Database.open(tmp_path / "sessions.db", schema()) as db:
-        await db.write([Statement(each) for each in (SESSION, TURN, ask)])
+        await db.write([Statement(each) for each in (SESSION, TURN, ask, *others)])
+        put = "INSERT INTO places VALUES (?, 1, ?, 'thread', 1, 0, 0)"
+        await db.write([Statement(put, each) for each in places])
         await db.write([Statement("UPDATE turns SET origin = 'discord:message:7'")])
         await db.write([Statement("INSERT INTO face_facts VALUES (?, 'words')", (each,)) for each in names])
         await db.write(
             [Statement("INSERT INTO controls VALUES (?, 'stop', ?, '', '')", (each, each)) for each in "su"]
         )
-        await db.write([Statement("DELETE FROM sessions")])
+        await db.write([Statement("DELETE FROM sessions WHERE id <> 's3'")])
         left = await db.read("SELECT name FROM face_facts ORDER BY name")
-        assert list(left) == [("channel:s",), ("picked:b",), ("prompt:8",)]
+        assert list(left) == [("channel:s",), ("picked:b",), ("prompt:8",), ("thread name:6",)]
         assert list(await db.read("SELECT key FROM controls")) == [("u",)]

@@ -8,8 +8,10 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
+from backends.base import Host
 from sessions import events as e
 from sessions.errors import SessionError
+from sessions.left_processes import left_process
 from sessions.model import (
     TIMEOUT_ACTOR,
     Activity,
@@ -30,7 +32,6 @@ _DAY_S = 86_400.0
 # For each second of silence. An idle CLI takes less than 0.01 (measured); a program at work takes more.
 _QUIET_CPU_S = 0.05
 _ANSWERED_WITHIN_S = 5.0
-_OWN_PROCESSES = 3  # shell, follower and the CLI itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +187,7 @@ class Supervisor:
         self._first_seen = {each: seen for each, seen in self._first_seen.items() if each in still_open}
 
     async def _look_for_progress(self, session: Session) -> None:
-        """Tell the session if there was no output, CPU time or child process for a long time."""
+        """Tell the session if there was no output, CPU time or tool at work for a long time."""
         run, limit_s = session.run, self._vigilance.no_progress_s
         if run is None or limit_s is None:
             return
@@ -197,8 +198,8 @@ class Supervisor:
             return
         usage = await asyncio.to_thread(run.host.usage)
         before_s = self._cpu_s.setdefault(session.id, usage.cpu_s)
-        # A child process or CPU time is a sign of life, too, though nothing is printed.
-        if usage.processes > _OWN_PROCESSES or usage.cpu_s - before_s > _QUIET_CPU_S * silent_s:
+        # CPU time or a tool at work is a sign of life, too, though nothing is printed.
+        if usage.cpu_s - before_s > _QUIET_CPU_S * silent_s or await _is_tool_at_work(session, run.host):
             self._cpu_s[session.id] = usage.cpu_s
             run.last_output = session.around.clock.monotonic()
             return
@@ -210,6 +211,13 @@ class Supervisor:
                 if activity is Activity.WORKING:
                     draft.add(e.ActivityChanged(activity, Activity.BLOCKED, sentence, Blocker.NO_PROGRESS))
                     draft.add(e.Noticed(Topic.NO_PROGRESS, sentence))
+
+
+async def _is_tool_at_work(session: Session, host: Host) -> bool:
+    """Whether a process of a tool runs that did not run before this turn."""
+    # Not by a number of processes: a sandbox and each MCP server add some, which run without any tool.
+    found = await asyncio.to_thread(host.left_running)
+    return any(left_process(each) not in session.snapshot.left_running for each in found)
 
 
 def _minutes(seconds: float) -> str:

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from backends.base import HostUsage
+from backends.base import HostUsage, LeftRunning
+from sessions import events as e
+from sessions.left_processes import left_process
 from sessions.model import Activity, Blocker, Lifecycle, SessionId, TurnStatus
 from sessions.rows import load_ask
 from sessions.session import Session
@@ -110,16 +112,21 @@ async def load_ask_status(core: RunningCore, ask_id: str) -> str:
     return str(row[0])
 
 
+MAKE = LeftRunning(4711, "1", "make all")
+
+
 class Stuck:
     """The answers of a stuck host; a test changes them."""
 
     usage = HostUsage(memory_bytes=1, cpu_s=1.0, processes=3)
+    left: tuple[LeftRunning, ...] = ()
 
 
 @pytest.fixture
 def stuck(monkeypatch: pytest.MonkeyPatch) -> Stuck:
     told = Stuck()
     monkeypatch.setattr("backends.host.LocalHost.usage", lambda _: told.usage)
+    monkeypatch.setattr("backends.host.LocalHost.left_running", lambda _: told.left)
     return told
 
 
@@ -152,22 +159,34 @@ async def test_no_output_no_cpu_and_no_child_for_long_is_no_progress(tmp_path: P
         assert await house.core.status(turn.turn_id) == TurnStatus.DONE
 
 
-@pytest.mark.parametrize(
-    "sign",
-    [HostUsage(1, 1.0, 4), HostUsage(1, 500.0, 3)],
-    ids=["a child that runs", "CPU time"],
-)
-async def test_a_child_or_cpu_time_is_progress(sign: HostUsage, tmp_path: Path, stuck: Stuck) -> None:
+@pytest.mark.parametrize("sign", ["a tool that runs", "CPU time"])
+async def test_a_tool_at_work_or_cpu_time_is_progress(sign: str, tmp_path: Path, stuck: Stuck) -> None:
     async with watched(tmp_path, Vigilance(no_progress_s=900)) as house:
         session = await working(house.core)
         await house.round(session, 460)
-        stuck.usage = sign
+        if sign == "CPU time":
+            stuck.usage = HostUsage(1, 500.0, 3)
+        else:
+            stuck.left = (MAKE,)
         await house.round(session, 500)
         assert session.snapshot.activity is Activity.WORKING
-        stuck.usage = HostUsage(1, sign.cpu_s, 3)
+        stuck.left = ()
         await house.round(session, 899)
         assert session.snapshot.activity is Activity.WORKING
         await house.round(session, 1)
+        assert session.snapshot.blocker is Blocker.NO_PROGRESS
+
+
+async def test_a_sandbox_a_server_and_what_ran_before_the_turn_are_no_progress(
+    tmp_path: Path, stuck: Stuck
+) -> None:
+    async with watched(tmp_path, Vigilance(no_progress_s=900)) as house:
+        session = await working(house.core)
+        stuck.usage, stuck.left = HostUsage(1, 1.0, processes=6), (MAKE,)
+        async with session.change() as draft:
+            draft.add(e.LeftRunningChanged((left_process(MAKE),)))
+        await house.round(session, 460)
+        await house.round(session, 440)
         assert session.snapshot.blocker is Blocker.NO_PROGRESS
 
 

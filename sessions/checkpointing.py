@@ -36,6 +36,8 @@ _Work = Coroutine[Any, Any, Checkpoint | None]
 _LATE_TOO_OFTEN = 3
 _ROUND_S = 60.0
 _TIDY_S = 86_400.0
+# Not a day: a bridge that is restarted every day would never tidy. Nor at once: a start has enough to do.
+_FIRST_TIDY_S = 900.0
 _BACKGROUND_ENDS_S = 5.0
 _INTERRUPT_WAITS_S = 0.5
 
@@ -118,15 +120,15 @@ class SessionCheckpoints:
         return await self.restores.finish_cut() if await rows.load_cut_restores(self._db) else []
 
     async def run(self, loaded: Callable[[], Sequence[CheckpointedSession]]) -> None:
-        """Take checkpoints of long turns, and remove old ones once a day. Never returns by itself."""
-        tidied_s = self._monotonic()
+        """Take checkpoints of long turns. Remove old ones soon after a start, then daily. Never returns."""
+        tidy_at_s = self._monotonic() + _FIRST_TIDY_S
         while True:
             await asyncio.sleep(min(_ROUND_S, self._policy.interval_s))
             for session in loaded():
                 if session.snapshot.current is not None and self._is_interval_over(self._of(session)):
                     await self._try(session, Reason.INTERVAL, _turn_of(session))
-            if self._monotonic() - tidied_s > _TIDY_S:
-                tidied_s = self._monotonic()
+            if self._monotonic() >= tidy_at_s:
+                tidy_at_s = self._monotonic() + _TIDY_S
                 try:
                     await self.engine.tidy()
                 except (WorkdirError, StorageError, OSError) as error:

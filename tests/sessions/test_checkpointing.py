@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from msgspec.structs import replace
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 import api as c
 import workdirs.git
 from api.words.checkpoints import REASONS
-from sessions.checkpointing import CheckpointPolicy
+from sessions.checkpointing import CheckpointPolicy, SessionCheckpoints
 from sessions.errors import CheckpointRefused
 from sessions.parking import may_be_parked
 from sessions.rows import load_turn
@@ -178,6 +179,30 @@ async def test_people_are_told_how_many_files_a_turn_changed_by_any_way(core: Ru
     assert await core.db.read(states, (session.id,)) == [(b"a", "present"), (b"b", "present")]
     prompts = "SELECT turn_id, checkpoint IS NOT NULL FROM prompts WHERE session_id = ? ORDER BY number"
     assert await core.db.read(prompts, (session.id,)) == [(turn, 1), (quiet, 1)]
+
+
+async def test_old_checkpoints_go_soon_after_each_start(tmp_path: Path) -> None:
+    clock_s, tidied = 0.0, asyncio.Event()
+
+    def minute_later() -> float:
+        nonlocal clock_s
+        clock_s += 60
+        return clock_s
+
+    class Engine:
+        async def tidy(self) -> int:
+            tidied.set()
+            return 0
+
+    made = SessionCheckpoints(
+        cast("Any", None), policy_in(tmp_path, interval_s=0), tmp_path, lambda: 0, minute_later
+    )
+    made.engine = cast("Any", Engine())
+    running = asyncio.create_task(made.run(list))
+    async with asyncio.timeout(DEADLINE_S):
+        await tidied.wait()
+    running.cancel()
+    assert 600 < clock_s < 3600
 
 
 def test_each_reason_has_words() -> None:

@@ -110,6 +110,7 @@ async def make_own_copy(parent: CopySource, session_id: SessionId, title: str) -
     """
     checkpoints = _checkpoints_in(parent.around)
     place = checkpoints.place(parent)
+    begun: MadeDirectory | None = None
     # No restore or merge changes these files before the copy is whole.
     async with checkpoints.engine.locked(place.directory):
         try:
@@ -130,10 +131,13 @@ async def make_own_copy(parent: CopySource, session_id: SessionId, title: str) -
             # Before the directory: if this is cut, the next start finds it by the row and removes it.
             await parent.around.db.write([rows.insert_branch(branch)])
             crash_point("branch.row_stored")
-            made, point = await _filled(parent, checkpoints, place, branch, title)
-            target = await asyncio.to_thread(_target, place.directory) if made.branch else ""
+            wanted = Path(branch.directory)
+            begun = await asyncio.to_thread(begin_branch_directory, place.directory, wanted, wanted.name)
+            made, point, target = await _filled(parent, place, branch, title, begun)
         except (WorkdirError, OSError) as error:
-            await parent.around.db.write([rows.delete_branch(session_id)])
+            # A directory that was never begun is not ours, whatever is there by now.
+            if begun is None or not await asyncio.to_thread(_is_left_over, place.directory, begun):
+                await parent.around.db.write([rows.delete_branch(session_id)])
             log.warning("no own copy", extra={"session": parent.id, "why": type(error).__name__})
             reason = str(error) if isinstance(error, WorkdirError) else "the disk refused"
             raise BranchRefused(f"{reason}; the branch can share the directory instead") from error
@@ -146,14 +150,14 @@ async def make_own_copy(parent: CopySource, session_id: SessionId, title: str) -
 
 
 async def _filled(
-    parent: CopySource, checkpoints: SessionCheckpoints, place: Place, branch: StoredBranch, title: str
-) -> tuple[MadeDirectory, Checkpoint]:
-    """Make the directory of a branch, and fill it while its first checkpoint is taken of the parent.
+    parent: CopySource, place: Place, branch: StoredBranch, title: str, begun: MadeDirectory
+) -> tuple[MadeDirectory, Checkpoint, str]:
+    """Fill the directory of a branch while its first checkpoint is taken of the parent.
 
-    Looking and copying are one pass over the files. On an error nothing is left of the directory.
+    Also returns the ref that the branch is merged into; empty without one. Looking and copying are one pass
+    over the files. On an error nothing is left of the directory.
     """
-    engine, directory = checkpoints.engine, Path(branch.directory)
-    begun = await asyncio.to_thread(begin_branch_directory, place.directory, directory, directory.name)
+    engine, directory = _checkpoints_in(parent.around).engine, Path(branch.directory)
     try:
         note = Note(parent.id, parent.snapshot.last_turn or "", Reason.BRANCH_POINT, title)
         point = await engine.take_locked(place, note, copy_to=directory)
@@ -165,11 +169,14 @@ async def _filled(
         includes = parent.snapshot.trust is Trust.TRUSTED
         wish = DirectoryWish(place.directory, directory, directory.name, store, point.commit, includes=includes)
         coverage = await asyncio.to_thread(store.coverage, point.commit)
-        return await asyncio.to_thread(finish_branch_directory, begun, wish, coverage), point
+        made = await asyncio.to_thread(finish_branch_directory, begun, wish, coverage)
+        # Within the `try`: if git fails here, the finished directory must go as well.
+        target = await asyncio.to_thread(_target, place.directory) if made.branch else ""
     except BaseException:
         # Also if the caller is cancelled again: half of a directory must not stay.
         await asyncio.shield(asyncio.to_thread(drop_branch_directory, place.directory, begun))
         raise
+    return made, point, target
 
 
 async def commands_to_set_up(trust: Trust, directory: Path) -> tuple[str, ...]:
@@ -311,6 +318,14 @@ def _placed(workspace_root: Path, place: Place, branch: StoredBranch) -> StoredB
             continue
         return replace(branch, name=name, directory=str(directory))
     raise BranchRefused("too many branches have this name; choose another title")
+
+
+def _is_left_over(parent: Path, begun: MadeDirectory) -> bool:
+    """Whether a making that failed has left something. Its row stays then, and the next start clears it."""
+    try:
+        return find_left_over(parent, begun.place)
+    except (WorkdirError, OSError):  # the disk or git that failed before may fail again
+        return True
 
 
 def _target(directory: Path) -> str:

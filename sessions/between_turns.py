@@ -23,7 +23,7 @@ from sessions.context import keep_context, make_context
 from sessions.control_requests import ControlRequests
 from sessions.errors import ClaudeUnavailable
 from sessions.leaving import Departure, Leaving
-from sessions.model import Lifecycle, TitleSource, TurnStatus
+from sessions.model import Lifecycle, TitleSource, TurnId, TurnStatus
 from sessions.offered_commands import a_command_waits, refuse_unoffered
 from sessions.parking import is_done_with_turns, loses_nothing
 from sessions.prompt_lines import prompt_line
@@ -67,7 +67,8 @@ class FedHost(Protocol):
 class Feeding:
     """One host and the facts that the steps remember about it from turn to turn.
 
-    `tries_anyway`: a person wants the next prompt sent in spite of known usage limits.
+    `tries_anyway`: a person wants the next prompt sent in spite of known usage limits. `kept_before` is the
+    turn whose prompt had its checkpoint last.
     """
 
     host: FedHost
@@ -77,6 +78,7 @@ class Feeding:
     files_are_stale: bool = False
     said_shortage: bool = False
     asked_for_title: bool = False
+    kept_before: TurnId | None = None
     tries_anyway: bool = False
 
     @property
@@ -171,6 +173,7 @@ async def _keep_files_before(feeding: Feeding) -> bool:
     """Take the checkpoint of a prompt that is about to leave."""
     checkpoints, queue = feeding.session.around.checkpoints, feeding.session.snapshot.queue
     if checkpoints is not None and queue:
+        feeding.kept_before = queue[0].turn_id
         await checkpoints.before_prompt(feeding.session, queue[0].turn_id)
     return True
 
@@ -288,6 +291,9 @@ async def _send(feeding: Feeding) -> bool:
     if not session.snapshot.queue:  # the prompt was withdrawn while its checkpoint was taken
         return True
     turn = session.snapshot.queue[0]
+    if session.around.checkpoints is not None and feeding.kept_before != turn.turn_id:
+        # Moved to the front meanwhile: it needs its own checkpoint first. Its move makes the steps start over.
+        return False
     # Outside of the change: it may read many files, and the session stays usable meanwhile.
     made = await make_context(session, turn)
     context = made.context

@@ -43,19 +43,18 @@ class ToolCalls:
         self._news = asyncio.Event()
         self._recent: deque[float] = deque(maxlen=MOST_A_MINUTE)
         self._open = 0
-        self._has_taken = False
+        self._uncommitted: set[int] = set()
 
     def take(self, draft: Draft, line: ToolServerLine, at: int) -> None:
         """Answer `line` with the change, or store the call for later. `at`: its place in the log."""
         driver, toolbox = self._session.around.driver, self._toolbox()
         match line:
             case ToolCalled():
-                refusal = _OFF if toolbox is None else self._refusal(line)
+                refusal = _OFF if toolbox is None else self._refusal(line, at)
                 if refusal is not None:
                     draft.send(line.request_id, driver.answer_tool(line.request_id, line.rpc_id, refusal))
                     return
-                self._open += 1
-                self._has_taken = True
+                self._count(at)
                 draft.extra.append(rows.insert_tool_call(self._session.id, self._host, OpenToolCall(at, line)))
             case _:
                 if isinstance(line, ToolCallCancelled):
@@ -65,8 +64,8 @@ class ToolCalls:
     def committed(self) -> None:
         """Note that the change is stored: what it took can be carried out."""
         # Only after the commit: `run` reads the rows, and would not find the call before.
-        if self._has_taken:
-            self._has_taken = False
+        if self._uncommitted:
+            self._uncommitted.clear()
             self._news.set()
 
     async def run(self) -> None:
@@ -119,12 +118,20 @@ class ToolCalls:
             return _BROKE
         return ToolReply(reply.text[:MOST_REPLY_CHARS], reply.is_error)
 
-    def _refusal(self, line: ToolCalled) -> ToolReply | None:
+    def _count(self, at: int) -> None:
+        """Count a call, once: a refused commit is tried again, and takes the same call once more."""
+        if at not in self._uncommitted:
+            self._uncommitted.add(at)
+            self._recent.append(self._session.around.clock.monotonic())
+            self._open += 1
+
+    def _refusal(self, line: ToolCalled, at: int) -> ToolReply | None:
         if len(json.dumps(dict(line.arguments))) > MOST_ARGUMENT_BYTES:
             return _TOO_LONG
+        if at in self._uncommitted:
+            return None
         now = self._session.around.clock.monotonic()
         is_fast = len(self._recent) == MOST_A_MINUTE and now - self._recent[0] < 60
         if is_fast or self._open >= MOST_OPEN:
             return _TOO_MANY
-        self._recent.append(now)
         return None

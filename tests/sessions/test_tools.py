@@ -6,16 +6,18 @@ import json
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from sessions import rows
+from sessions.claude.control_lines import ToolCalled
 from sessions.claude.parse import parse
 from sessions.claude.tool_server import announcement, answer_message
 from sessions.rows.tool_calls import load_tool_calls
 from sessions.session import Session
-from sessions.tool_calls import MOST_A_MINUTE, MOST_ARGUMENT_BYTES, MOST_REPLY_CHARS
+from sessions.tool_calls import MOST_A_MINUTE, MOST_ARGUMENT_BYTES, MOST_REPLY_CHARS, ToolCalls
 from sessions.tools import Tool, ToolReply, ToolUse
 from storage import Database, StorageError
 from tests.fakes.memory_cli import Interrupted
@@ -166,6 +168,20 @@ async def test_a_store_that_refuses_makes_the_call_wait(here: House) -> None:
     await send(session, note("a"))
     await idle(session)
     assert (box(here).used, await said(session)) == (2, ["told: noted a for discord:1"])
+
+
+def test_a_call_counts_once_however_often_its_commit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sessions.tool_calls.toolbox_in", lambda *_: Box())
+    clock = SimpleNamespace(monotonic=lambda: 1.0)
+    around = SimpleNamespace(driver=None, tools=None, clock=clock)
+    calls = ToolCalls(cast("Any", SimpleNamespace(id="s", around=around, snapshot=None)), 1)
+    line = ToolCalled("r", 1, "note", {}, "t")
+    for tried in range(1, 2 * MOST_A_MINUTE):
+        draft = SimpleNamespace(extra=[])  # a refusal would send a line, and this draft sends none
+        calls.take(cast("Any", draft), line, at=7)
+        assert len(draft.extra) == 1, tried
+    calls.committed()
+    assert calls._open == 1
 
 
 CALLS, AT_ONCE = 2_000, 100

@@ -4,7 +4,6 @@ Claude deletes its own transcripts after a while; our copies stay as long as ret
 does file I/O and blocks: call it in a thread.
 """
 
-import re
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -23,6 +22,7 @@ from sessions.claude.transcript import (
     StoredConversation,
     config_directory,
     find_transcript,
+    project_directory,
     remains,
     stored_conversations,
 )
@@ -139,9 +139,7 @@ class Conversations:
 
     def own_place(self, conversation_id: str, work_directory: Path) -> Path:
         """Return the path where Claude looks first for the transcript of a conversation in `work_directory`."""
-        # Claude's own spelling, without the hash that it adds to longer names (`project_directory` has it).
-        name = re.sub(r"[^a-zA-Z0-9]", "-", str(work_directory.resolve()))[:200]
-        return self._config / "projects" / name / f"{conversation_id}.jsonl"
+        return project_directory(self._config, work_directory) / f"{conversation_id}.jsonl"
 
     def write_copy(
         self, conversation_id: str, lines: Iterable[str], files: Mapping[str, bytes] | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sessions.claude.errors import TranscriptMissing
+from sessions.claude.transcript import project_directory
 from sessions.conversations import Conversations
 
 ID = "11111111-1111-4111-8111-111111111111"
@@ -83,6 +84,18 @@ def test_what_claude_has_lost_is_given_back_where_claude_looks_for_it(
     conversations.remove_copy(ID)
     found.unlink()
     assert not conversations.put_back(ID, work)
+
+
+def test_a_transcript_of_a_long_path_is_given_back_where_a_sandbox_shows_it(
+    tmp_path: Path, conversations: Conversations
+) -> None:
+    deep = tmp_path / ("d" * 120) / ("e" * 120)
+    deep.mkdir(parents=True)
+    conversations.write_copy(ID, ['{"a":1}'])
+    assert conversations.put_back(ID, deep)
+    found = conversations.transcript(ID, deep)
+    assert found is not None
+    assert found.parent == project_directory(tmp_path / "config", deep)
 
 
 def test_a_disk_that_is_full_while_it_is_given_back_costs_nothing_of_it(

@@ -27,6 +27,9 @@ from storage import StorageError
 
 log = logging.getLogger(__name__)
 
+_MAKING_MS = 3_600_000
+"""A younger directory without a session may belong to one in the making: its files come before its row."""
+
 _WITHOUT_PROCESS = (Lifecycle.ENDED, Lifecycle.PARKED, Lifecycle.FAILED)
 
 
@@ -95,11 +98,13 @@ async def sweep(around: Dependencies) -> int:
     """Clear up hosts whose end was never recorded and directories without a session: nothing else does.
 
     Such hosts are recorded as ended, so that they are removed like all ended hosts. Such directories are
-    removed, unless a host runs there. Returns the number of removed directories.
+    removed an hour after their last change, unless a host runs there. Returns the number of removed
+    directories.
     """
-    await around.db.write([end_forgotten_hosts(around.clock.now_ms())])
+    now_ms = around.clock.now_ms()
+    await around.db.write([end_forgotten_hosts(now_ms)])
     # First the directories, then the rows: a session that is stored in between counts as known.
-    present = await asyncio.to_thread(_session_directories, around.run_directory)
+    present = await asyncio.to_thread(_session_directories, around.run_directory, now_ms - _MAKING_MS)
     unknown = present - await sessions_that_exist(around.db, present)
     removed = [each for each in unknown if await remove_all(around, each)]
     if removed:
@@ -112,9 +117,11 @@ def _host_numbers(directory: Path) -> list[int]:
     return [int(entry.name) for entry in entries if entry.name.isdigit()]
 
 
-def _session_directories(run: Path) -> set[SessionId]:
+def _session_directories(run: Path, before_ms: int) -> set[SessionId]:
+    """Return the sessions with a directory that has not changed since `before_ms`."""
     entries = run.iterdir() if run.is_dir() else ()
-    return {SessionId(entry.name) for entry in entries if is_session_id(entry.name) and entry.is_dir()}
+    found = [entry for entry in entries if is_session_id(entry.name) and entry.is_dir()]
+    return {SessionId(each.name) for each in found if each.stat().st_mtime_ns < before_ms * 1_000_000}
 
 
 def _remove_remains(directory: Path, numbers: AbstractSet[int]) -> None:

@@ -1,7 +1,9 @@
 """Retention: what goes, what stays, what comes back; a dry run changes nothing."""
 
 import json
+import os
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -304,6 +306,8 @@ async def test_what_older_versions_left_behind_is_swept(tmp_path: Path) -> None:
         forgotten, unknown = core.run / session.id / "1", core.run / f"{session.id[:-4]}0000" / "1"
         for directory in (forgotten, unknown):
             shutil.copytree(core.run / session.id / "2", directory, ignore=shutil.ignore_patterns("in", "pid"))
+        an_hour_ago = time.time() - 3601
+        os.utime(unknown.parent, (an_hour_ago, an_hour_ago))
         address = "(SELECT json_set(address, '$.number', 1) FROM hosts WHERE number = 2)"
         forget = f"UPDATE hosts SET status = 'live', address = {address} WHERE number = 1"
         await core.db.write([Statement(forget)])

@@ -19,6 +19,7 @@ from sessions.model import SessionId
 log = logging.getLogger(__name__)
 
 _DIRECTORY = "returned"
+_PART = ".part"
 _MOST_FILES = 200
 """Pictures of a session; the oldest go first."""
 
@@ -46,18 +47,21 @@ def keep_pictures(directory: Path, results: Iterable[ToolResult]) -> None:
 
 def _keep(directory: Path, results: Iterable[ToolResult]) -> None:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for cut in directory.glob(f"*{_PART}"):  # left by a kill
+        cut.unlink(missing_ok=True)
     for result in results:
         for number, encoded in enumerate(result.pictures[:MOST_PICTURES]):
             path = directory / returned_name(result.tool_use_id, number)
-            with suppress(binascii.Error, FileExistsError):
-                _write(path, b64decode(encoded, validate=True))
+            if not path.exists():
+                with suppress(binascii.Error):
+                    _write(path, b64decode(encoded, validate=True))
     kept = sorted(directory.iterdir(), key=lambda each: each.stat().st_mtime_ns)
     for old in kept[:-_MOST_FILES]:
         old.unlink(missing_ok=True)
 
 
 def _write(path: Path, data: bytes) -> None:
-    part = path.with_suffix(".part")
+    part = path.with_suffix(_PART)
     with open(part, "wb", opener=lambda name, flags: os.open(name, flags, 0o600)) as file:
         file.write(data)
     # Last: a face that reads meanwhile must not show half of a picture.

@@ -70,5 +70,8 @@ def normal(name: str) -> str:
 
 def is_used(body: str, name: str) -> bool:
     """Say whether the text of a post shows a use of the reference `name`."""
+    # With an address behind it, a label is a link that needs no definition any more.
+    marked = body.casefold().replace("](", "]\0")
     # Bodies are escaped, names are not.
-    return f"[{name}]" in body.casefold().replace("\\", "")
+    pieces = marked.replace("\\", "").split(f"[{name}]")
+    return any(not after.startswith("\0") for after in pieces[1:])

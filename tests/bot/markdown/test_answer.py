@@ -5,7 +5,7 @@ import time
 import unicodedata
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from bot.markdown.answer import (
@@ -106,6 +106,10 @@ def test_every_body_can_be_posted(text: str, limit: int, part: float) -> None:
 
 
 @often
+@example(
+    f"{'plain ' * 7}[l](https://x.y)\n[r]: https://r.example/x\nplain <t:17:R> [l](https://x.y)\n"
+    "- > [!TIP] a\n\n[r]: https://r.example/x"
+)
 @given(anything)
 def test_posts_put_together_give_the_same_text_wherever_they_are_cut(text: str) -> None:
     def whole(limit: int) -> str:

@@ -96,9 +96,10 @@ async def test_a_cli_that_hangs_at_its_start_is_ended(place: Place) -> None:
 @pytest.mark.real_cli
 async def test_a_slow_session_start_hook_is_named_as_the_cause(tmp_path: Path) -> None:
     async with DemoModel() as demo:
-        patience = Patience(start_s=3, request_s=30, stop_s=2, idle_s=300)
+        # Long enough for Claude to reach the hook on a busy machine; the test waits for all of it.
+        patience = Patience(start_s=10, request_s=30, stop_s=2, idle_s=300)
         async with real_cli_core(tmp_path, demo, patience=patience) as core:
-            hook = {"hooks": [{"type": "command", "command": "sleep 30"}]}
+            hook = {"hooks": [{"type": "command", "command": "sleep 60"}]}
             (core.claude / "settings.json").write_text(json.dumps({"hooks": {"SessionStart": [hook]}}))
             session = await core.session()
             await core.say(session, "demo:text hi")

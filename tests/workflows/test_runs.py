@@ -126,7 +126,7 @@ async def test_checks_that_hang_print_leave_processes_or_want_input_are_bounded_
     left = core.directory / "left"
     checks = (
         {"name": "hangs", "command": "sleep 1000"},
-        {"name": "prints", "command": "yes no | head -c 100000000; exit 4"},
+        {"name": "prints", "command": "yes no | head -c 10000000; exit 4"},
         {"name": "leaves", "command": f"sleep 1000 & echo $! >{left}"},
         {"name": "asks", "command": "read answer || exit 5"},
     )

@@ -12,7 +12,7 @@ from .snapshot import render
 
 T = TypeVar("T")
 TYPING_SHOWS_S = 10.0
-DEFAULT_WAIT_S = 20.0
+DEFAULT_WAIT_S = 45.0  # a start of Claude takes half of it where both cores do other work
 _SYSTEM = frozenset(
     {
         MessageType.CHANNEL_NAME_CHANGE,

@@ -88,7 +88,11 @@ def plan_digest(plan: Plan | None) -> str:
     if plan is None:
         return ""
     facts = [plan.text, *(word for each in plan.checks for word in (each.name, each.command))]
-    return sha256("\0".join(facts).encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    digest = sha256()
+    for part in (each.encode("utf-8", "surrogatepass") for each in facts):
+        # With its length: a text could otherwise end in what another plan has as a command.
+        digest.update(len(part).to_bytes(8) + part)
+    return digest.hexdigest()[:16]
 
 
 def _waits_for(run: Run) -> str:

@@ -10,10 +10,12 @@ from api.run_model import (
     PHASE_OF,
     TERMINAL,
     Bound,
+    Check,
     CheckResult,
     GitContext,
     IllegalRunMove,
     PauseReason,
+    Plan,
     RunStatus,
     RunTask,
     TaskStatus,
@@ -21,6 +23,7 @@ from api.run_model import (
 from sessions.model import PermissionMode
 from workflows import model as m
 from workflows.model import Run, Step, StepKind
+from workflows.shown import plan_digest
 from workflows.state import apply
 
 S = RunStatus
@@ -219,3 +222,13 @@ def test_time_in_a_pause_counts_for_no_phase() -> None:
     run = apply(run, m.Resumed(), 100_000)
     run = apply(run, m.Failed("cancelled by ann"), 100_500)
     assert run.stats.phase_ms == {"plan": 1_000 + 2_000 + 500}
+
+
+def test_no_two_plans_have_one_digest() -> None:
+    plans = [
+        Plan("T", checks=(Check("tests", "rm x"),)),
+        Plan("T\0tests\0rm x"),
+        Plan("T\0tests", checks=(Check("rm x", ""),)),
+        Plan("T", checks=(Check("tests\0rm x", ""),)),
+    ]
+    assert len({plan_digest(each) for each in plans}) == len(plans)

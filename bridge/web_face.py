@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 import api as c
 from api import wire
-from api.access import Actor
+from api.access import Actor, ActorSource
 from bridge.discord_access import NamedPeople
 from bridge.settings import Settings
 from bridge.wiring import OpenCore
@@ -95,12 +95,12 @@ def agents_of(core: c.Core) -> Agents | None:
         return None
 
     async def answer(
-        actor: Actor, headers: Headers, body: bytes, may_change: bool
+        who: ActorSource, headers: Headers, body: bytes, may_change: bool
     ) -> tuple[int, Headers, bytes]:
         # The SDK takes a second to load: at the first request, and not on the loop.
         server = await asyncio.to_thread(import_module, "mcp_server.over_http")
         answered: tuple[int, Headers, bytes] = await server.answer(
-            core, actor, headers, body, may_change=may_change
+            core, who, headers, body, may_change=may_change
         )
         return answered
 

@@ -10,7 +10,6 @@ from typing import Annotated
 import msgspec
 
 import api as c
-from api.access import unchanging
 from mcp_server.session_tools import ListedSession, listed
 from mcp_server.tool import AnyTool, Arguments, Caller, ToolSpec, Words, one_line
 from sessions.events import AskOpened, Numbered, TurnEnded
@@ -130,12 +129,14 @@ async def _prompt(caller: Caller, wish: SendPrompt) -> ShownTurn:
     with suppress(TimeoutError):
         async with asyncio.timeout(wish.wait_s):
             await _settled(caller, info, turn_id)
-    return _shown(await core.perform(actor, c.ReadTurn(session_id=info.id, turn_id=turn_id)))
+    # As of now: the wait is long enough for the person to lose the right to see the answer.
+    reader = await caller.source()
+    return _shown(await core.perform(reader, c.ReadTurn(session_id=info.id, turn_id=turn_id)))
 
 
 async def _settled(caller: Caller, info: c.SessionInfo, turn_id: TurnId) -> None:
     """Wait until the turn has ended, or waits for a person."""
-    feed = caller.core.follow(unchanging(caller.actor), info.id, info.last_event)
+    feed = caller.core.follow(caller.source, info.id, info.last_event)
     async with aclosing(feed) as items:
         async for item in items:
             if isinstance(item, Numbered):

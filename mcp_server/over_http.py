@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
-from api.access import Actor
+from api.access import Actor, ActorSource
 from api.core import Core
 from mcp_server.serving import FACE, AgentServer, new_origin
 from mcp_server.tool import Caller
@@ -30,19 +30,23 @@ class ScopeTooSmall(SessionError):
 
 
 async def answer(
-    core: Core, actor: Actor, headers: Headers, body: bytes, *, may_change: bool
+    core: Core, who: ActorSource, headers: Headers, body: bytes, *, may_change: bool
 ) -> tuple[int, Headers, bytes]:
-    """Answer a POST of `actor`: return status, headers and body."""
-    # The audit then shows an agent, not a browser.
-    caller = msgspec.structs.replace(actor, face=FACE)
+    """Answer a POST of the actor that `who` tells: return status, headers and body."""
+
+    async def agent() -> Actor:
+        # The audit then shows an agent, not a browser.
+        return msgspec.structs.replace(await who(), face=FACE)
+
+    caller = await agent()
 
     @asynccontextmanager
     async def reach(changes: bool) -> AsyncIterator[Caller]:
         if changes and not may_change:
             raise ScopeTooSmall
-        yield Caller(core, caller, origin=new_origin(), place=_PLACE)
+        yield Caller(core, caller, origin=new_origin(), place=_PLACE, who=agent)
 
-    # A server for each request: it keeps nothing between two, so a token that is revoked ends everything.
+    # A server for each request: it keeps nothing between two. The web face ends it when the token is revoked.
     server = AgentServer(reach, version=version(_PACKAGE)).server
     manager = StreamableHTTPSessionManager(server, json_response=True, stateless=True)
     # The SDK asks for an answer in one piece, so the exchange needs no stream.

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
 
-from api.access import Actor
+from api.access import Actor, ActorSource, unchanging
 from api.core import Core
 from sessions.errors import UNSEEN, SessionError
 from sessions.tools import Tool, ToolReply
@@ -42,6 +42,7 @@ class Caller:
 
     `session_id` is the session that the caller is in; empty for an agent outside. `origin` names the call: the
     same call made once more has the same one. `place` is the place of sessions that the caller begins.
+    `who` tells who the actor is now, for tools that wait; None if the actor's role cannot change.
     """
 
     core: Core
@@ -49,6 +50,12 @@ class Caller:
     session_id: str = ""
     origin: str = ""
     place: str = "mcp"
+    who: ActorSource | None = None
+
+    @property
+    def source(self) -> ActorSource:
+        """The actor as of now."""
+        return self.who or unchanging(self.actor)
 
 
 A = TypeVar("A", bound=Arguments)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from api import Core
-from api.access import Actor
+from api.access import ActorSource
 from web.act_keys import ActKeys
 from web.doors import Doors
 from web.live.presence import Presence
@@ -74,7 +74,7 @@ async def no_jump(_session_id: str, _turn_id: str) -> str:
 
 
 Headers = Sequence[tuple[bytes, bytes]]
-Agents = Callable[[Actor, Headers, bytes, bool], Awaitable[tuple[int, Headers, bytes]]]
+Agents = Callable[[ActorSource, Headers, bytes, bool], Awaitable[tuple[int, Headers, bytes]]]
 """Answer an MCP request of an actor with its headers and body. The flag: it may change something.
 
 Return status, headers and body."""

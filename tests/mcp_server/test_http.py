@@ -1,5 +1,6 @@
 """MCP at the web face: a token's person, the token's scope, the guards of every route."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,6 +11,7 @@ import httpx2
 
 import api as c
 from tests.mcp_server.test_stdio import call
+from tests.sessions.running_core import DEADLINE_S
 from tests.web.web_world import OTHER, OWNER, WebWorld, web_world
 from web.principals import Scope
 
@@ -87,3 +89,32 @@ async def test_the_guards_of_every_route_hold_here_too(tmp_path: Path) -> None:
             assert 400 <= await status(program, body) < 500, json.dumps(body)
         world.roles.clear()
         assert await status(program) == 403
+
+
+async def test_a_call_that_waits_ends_when_its_token_is_revoked(tmp_path: Path) -> None:
+    async with web_world(tmp_path / "core") as world:
+        ann, program = await world.browser(OWNER), await world.program(OWNER, Scope.OPERATE)
+        session_id = await world.session_of(ann)
+        given = {"session_id": session_id, "prompt": "demo:gate held", "wait_s": 60}
+        said = {"method": "tools/call", "params": {"name": "send_prompt", "arguments": given}}
+        asked = asyncio.create_task(program.send("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, **said}, ACCEPT))
+        await world.running(session_id)
+        (token,) = await world.parts.doors.tokens(OWNER)
+        assert await world.parts.doors.revoke_token(token.id, OWNER)
+        async with asyncio.timeout(DEADLINE_S):
+            assert (await asked)[0] == 401
+        await ann.done("POST", f"/api/sessions/{session_id}/interrupt")
+
+
+async def test_a_person_who_loses_every_role_during_a_call_gets_no_answer(tmp_path: Path) -> None:
+    async with web_world(tmp_path / "core") as world:
+        ann, program = await world.browser(OWNER), await world.program(OWNER, Scope.OPERATE)
+        session_id = await world.session_of(ann)
+        given = {"session_id": session_id, "prompt": "demo:gate held", "wait_s": 60}
+        said = {"method": "tools/call", "params": {"name": "send_prompt", "arguments": given}}
+        asked = asyncio.create_task(program.send("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, **said}, ACCEPT))
+        await world.running(session_id)
+        world.roles.clear()
+        await world.core.do(c.Interrupt(session_id=session_id))
+        async with asyncio.timeout(DEADLINE_S):
+            assert (await asked)[1]["result"]["isError"]

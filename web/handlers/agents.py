@@ -1,9 +1,11 @@
 """MCP for agents: the guards of every route, then the bridge's own server answers."""
 
+import asyncio
 from collections.abc import Sequence
 
 from aiohttp import hdrs, web
 
+from api.access import Actor
 from web.principals import DoorKind, Scope
 from web.problems import Refused
 from web.routing import Call, Route
@@ -25,8 +27,28 @@ async def answer_agent(call: Call) -> web.Response:
     ]
     # The route needs READ only: a POST carries every call, and the tool says whether it changes something.
     may_change = call.principal.scope.includes(Scope.OPERATE)
-    body = await call.request.read()
-    status, answered, told = await call.parts.agents(call.actor, headers, body, may_change)
+
+    async def who() -> Actor:
+        return await call.parts.lookup(call.principal.user_id, False)
+
+    # A tool may wait for minutes. A token that is revoked meanwhile gets no answer.
+    until_revoked = asyncio.timeout(None)
+
+    def end() -> None:
+        if not until_revoked.expired():  # else it is ending already
+            until_revoked.reschedule(asyncio.get_running_loop().time())
+
+    ended = call.parts.doors.watch(call.principal, end)
+    try:
+        async with until_revoked:
+            body = await call.request.read()
+            status, answered, told = await call.parts.agents(who, headers, body, may_change)
+    except TimeoutError:
+        if not ended.is_set():
+            raise
+        raise Refused(401, "login_needed", "The token is revoked.") from None
+    finally:
+        call.parts.doors.unwatch(call.principal, ended)
     shown = {name.decode("latin-1"): value.decode("latin-1") for name, value in answered}
     # aiohttp counts the body itself; two lengths would be a broken answer.
     kept = {name: value for name, value in shown.items() if name.lower() != "content-length"}

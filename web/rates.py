@@ -3,6 +3,8 @@
 import time
 from collections import deque
 
+_MOST_KEYS = 10_000
+
 
 class Rates:
     """Allows `most` acts in `within_s` seconds for each key."""
@@ -16,6 +18,9 @@ class Rates:
         """Count an act of `key` and return 0, or, if it is one too many, return the seconds to wait."""
         now = time.monotonic()
         self._forget(now)
+        if key not in self._acts and len(self._acts) >= _MOST_KEYS:
+            # The oldest key counts from zero again: many addresses must not fill the memory.
+            del self._acts[next(iter(self._acts))]
         acts = self._acts.setdefault(key, deque())
         if len(acts) >= self._most:
             # A refused act is not counted: otherwise a client that retries too early would never get through.

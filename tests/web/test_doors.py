@@ -15,6 +15,7 @@ from tests.web.web_world import ADMIN, OTHER, OWNER, WebWorld, web_world
 from web.doors import CODE_MS, IDLE_MS, LONGEST_MS
 from web.parts import WebOptions
 from web.principals import Scope
+from web.rates import Rates
 
 
 async def test_only_a_trusted_proxy_says_whose_logins_are_counted(tmp_path: Path) -> None:
@@ -193,6 +194,25 @@ async def test_many_logins_and_commands_are_slowed_down(world: WebWorld) -> None
     # A header that anybody can write does not make a new address.
     forged = {"X-Forwarded-For": "203.0.113.7"}
     assert (await stranger.send("POST", "/api/logins", {"code": "x"}, forged))[0] == 429
+
+
+async def test_one_address_that_tries_often_keeps_no_other_from_logging_in(tmp_path: Path) -> None:
+    async with web_world(tmp_path, WebOptions(0, proxies=frozenset({"127.0.0.1"}))) as world:
+        nobody = await world.stranger()
+        often, once = [{"X-Forwarded-For": address} for address in ("9.9.9.9", "8.8.8.8")]
+        for _ in range(70):
+            await nobody.send("POST", "/api/logins", {"code": "wrong"}, often)
+        assert (await nobody.send("POST", "/api/logins", {"code": "wrong"}, once))[0] == 403
+
+
+def test_many_addresses_do_not_fill_the_memory() -> None:
+    rates = Rates(1, 3_600.0)
+    for number in range(12):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("web.rates._MOST_KEYS", 10)
+            assert not rates.wait_s(str(number))
+    assert rates.wait_s("11")
+    assert len(rates._acts) == 10
 
 
 async def test_too_many_tabs_are_refused(world: WebWorld) -> None:

@@ -161,8 +161,8 @@ async def health(_request: web.Request, _parts: WebParts) -> web.Response:
 
 
 def _check_login_pace(request: web.Request, parts: WebParts) -> None:
-    # The sum first: it bounds how many addresses `logins` has to remember.
-    wait_s = parts.all_logins.wait_s("") or parts.logins.wait_s(client_of(parts.options, request))
+    # The address first: otherwise one client alone could use up the sum, and nobody could log in.
+    wait_s = parts.logins.wait_s(client_of(parts.options, request)) or parts.all_logins.wait_s("")
     if wait_s:
         headers = {"Retry-After": str(int(wait_s) + 1)}
         raise Refused(429, "too_many_logins", f"Too many logins: wait {int(wait_s) + 1} s.", headers)

@@ -67,8 +67,9 @@ class Renderer:
         return self._parsers
 
     def _keep(self, key: bytes, rendered: str) -> None:
+        # Two tasks may render one text at once; the cache holds one of the two.
+        self._held += len(rendered) - len(self._cache.get(key, ""))
         self._cache[key] = rendered
-        self._held += len(rendered)
         # The newest stays even if it alone is over the bound: its page is about to show it again.
         while self._held > _CACHE_CHARS and len(self._cache) > 1:
             self._held -= len(self._cache.popitem(last=False)[1])

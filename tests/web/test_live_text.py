@@ -154,3 +154,10 @@ async def test_text_that_is_repeated_or_void_begins_anew() -> None:
     assert piece(0, "", void=True) == [Remove("g-t-0")]
     assert await growing.changes() == []
     renderer.close()
+
+
+async def test_a_text_that_two_pages_render_at_once_counts_once_in_the_cache() -> None:
+    renderer, text = Renderer(), _ANSWER * 2
+    first, second = await asyncio.gather(renderer.markdown(text), renderer.markdown(text))
+    renderer.close()
+    assert renderer._held == len(first) == len(second)

@@ -137,7 +137,8 @@ class Clear(SessionCommand[Nothing], frozen=True, tag="clear", kw_only=True):
 
 
 class Purge(SessionCommand[Nothing], frozen=True, tag="purge"):
-    """Delete an ended session for good, with its copies and checkpoints. Claude's own transcript stays.
+    """Delete an ended session for good, with its copies and checkpoints. Claude's own transcript stays, and
+    so do its archived folder and its backups.
 
     Raises `IllegalMove` if it has not ended, `NotRemoved` while a process of it still runs, `BranchUnmerged`.
     """

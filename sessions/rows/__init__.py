@@ -117,7 +117,6 @@ __all__ = [
     "find_turn_by_origin",
     "focus_of",
     "has_cut_acts",
-    "has_cut_ends",
     "has_process_elsewhere",
     "host_applied",
     "host_launched",

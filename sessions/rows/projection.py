@@ -257,6 +257,7 @@ def _insert_ask(session_id: SessionId, ask: Ask) -> Statement:
         "INSERT INTO asks (id, session_id, turn_id, host, request_id, kind, body, status, opened_ms)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?) ON CONFLICT (id) DO UPDATE SET turn_id = excluded.turn_id,"
         " kind = excluded.kind, body = excluded.body, status = 'open', decision = '', decided_by = '',"
+        " decided_through = '', decided_face = '',"
         " closed_ms = NULL",
         (
             ask.id,

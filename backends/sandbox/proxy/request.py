@@ -43,7 +43,7 @@ def parse_request(head: bytes) -> tuple[str, int]:
             raise Refusal(405, "Only https is passed on here: the proxy of this sandbox takes CONNECT alone.")
         raise Refusal(400, "This is no CONNECT request.")
     if not all(_HEADER.fullmatch(header) for header in headers):
-        raise Refusal(400, "The request has a header that is none.")
+        raise Refusal(400, "A header of the request is not valid.")
     if any(header.lower().startswith(_BODY) for header in headers):
         raise Refusal(400, "A CONNECT request has no body.")
     return found[1].decode("ascii"), int(found[2])

@@ -5,9 +5,13 @@ import os
 import stat
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Literal
 
+import msgspec
+
+from workdirs.errors import UnsafePath
 from workdirs.model import Coverage, EntryMode, FilePath, Uncovered, WhyUncovered
+from workdirs.paths import check
 
 _VERSION = 1
 DIRECTORY = "040000"
@@ -15,6 +19,20 @@ DIRECTORY = "040000"
 _MANY = 200
 _DIRECTORY_BITS = 0o755
 _DEFAULT_BITS = {EntryMode.FILE: 0o644, EntryMode.EXECUTABLE: 0o755}
+
+
+class _Message(msgspec.Struct, frozen=True):
+    version: Literal[1]
+    files: int
+    usual: dict[str, int]
+    modes: dict[str, int]
+    uncovered: list[tuple[str, str]]
+    moving: list[str]
+    nested: list[str]
+    partial: bool
+    # Checkpoints of earlier versions have neither.
+    directories: dict[str, int] = {}
+    excludes: dict[str, str] = {}
 
 
 def to_message(coverage: Coverage) -> str:
@@ -36,22 +54,23 @@ def to_message(coverage: Coverage) -> str:
 
 
 def from_message(text: str) -> Coverage:
-    """Parse a text made by `to_message`. Raises `ValueError` for anything else."""
-    message: Any = json.loads(text)
-    if not isinstance(message, dict) or message.get("version") != _VERSION:
-        raise ValueError("not the message of a checkpoint")
-    return Coverage(
-        files=message["files"],
-        usual=message["usual"],
-        modes={_path(path): mode for path, mode in message["modes"].items()},
-        # Checkpoints of earlier versions have none.
-        directories={_path(path): bits for path, bits in message.get("directories", {}).items()},
-        uncovered=[Uncovered(_path(path), WhyUncovered(why)) for path, why in message["uncovered"]],
-        moving=[_path(path) for path in message["moving"]],
-        nested=[_path(path) for path in message["nested"]],
-        excludes={_path(path): str(rules) for path, rules in message.get("excludes", {}).items()},
-        is_partial=message["partial"],
-    )
+    """Parse a text made by `to_message`. Raises `ValueError` for anything else: a bundle may say anything."""
+    try:
+        message = msgspec.convert(json.loads(text), type=_Message)
+        return Coverage(
+            files=message.files,
+            usual=message.usual,
+            modes=_by_path(message.modes),
+            directories=_by_path(message.directories),
+            uncovered=[Uncovered(_path(path), WhyUncovered(why)) for path, why in message.uncovered],
+            moving=[_path(path) for path in message.moving],
+            nested=[_path(path) for path in message.nested],
+            excludes={_path(path): rules for path, rules in message.excludes.items()},
+            is_partial=message.partial,
+        )
+    # Deep nesting is a `RecursionError`, an unknown reason or a lone surrogate a `ValueError`.
+    except (msgspec.ValidationError, UnsafePath, ValueError, RecursionError) as error:
+        raise ValueError("not the message of a checkpoint") from error
 
 
 def permissions(modes: Mapping[FilePath, int]) -> tuple[dict[str, int], dict[FilePath, int]]:
@@ -88,7 +107,8 @@ def entry_mode(mode: int) -> EntryMode:
 def bits_of(path: FilePath, mode: EntryMode, coverage: Coverage) -> int:
     """Return the permission bits that `path` had at the checkpoint."""
     usual = coverage.usual.get(mode.value, _DEFAULT_BITS.get(mode, 0o644))
-    return coverage.modes.get(path, usual)
+    # A bundle may say anything: none of the special bits (set-user-id, sticky) comes back.
+    return coverage.modes.get(path, usual) & 0o777
 
 
 def directory_permissions(found: Mapping[FilePath, int]) -> tuple[int, dict[FilePath, int]]:
@@ -102,8 +122,13 @@ def directory_permissions(found: Mapping[FilePath, int]) -> tuple[int, dict[File
 def directory_bits(path: FilePath, coverage: Coverage) -> int | None:
     """Return the permission bits that a directory had at the checkpoint; `None` if it does not say."""
     bits = coverage.directories.get(path, coverage.usual.get(DIRECTORY))
-    # A bundle may say anything: none of the special bits (set-user-id, sticky) comes back.
+    # No special bits, as for files.
     return None if bits is None else bits & 0o777
+
+
+def _by_path(bits: Mapping[str, int]) -> dict[FilePath, int]:
+    # These paths are opened by a restore, so each must be one that a checkpoint can have.
+    return {check(_path(path)): each for path, each in bits.items()}
 
 
 def _path(text: str) -> FilePath:

@@ -139,6 +139,10 @@ async def _finish(parts: ServiceParts, session: Session, source: Path) -> None:
         await refresh(parts, session.id)
     except (ArchiveError, WorkdirError, FolderRefused, OSError) as error:
         trouble = str(error) if not isinstance(error, OSError) else error.strerror or "the disk refused"
+    # Recorded like any trouble: a bundle that is tried again would end every later start the same way.
+    except Exception:
+        log.exception("files of a restore not written", extra={"session": session.id})
+        trouble = "an unexpected error, which the log describes"
     done = backup_rows.bundle_restored(session.id, trouble, parts.manager.now_ms())
     # End and notice in one transaction, so neither is there twice.
     async with session.change() as draft:

@@ -1,6 +1,7 @@
 """Restores: preview, apply, verify, undo, and the end of those that were cut. The engine with its rows."""
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
@@ -38,6 +39,8 @@ from workdirs.restoring import (
     sweep_restore,
 )
 from workdirs.store import Store
+
+log = logging.getLogger(__name__)
 
 
 class RestoreWish(msgspec.Struct, frozen=True):
@@ -105,6 +108,11 @@ class Restores:
                 finished.append(await self._finish(cut))
             except (WorkdirError, OSError) as error:
                 reason = str(error) if isinstance(error, WorkdirError) else "the system refused to write"
+                await self._db.write([rows.restore_failed(cut.id, reason, self._now())])
+            # Left as it is, the row would end every later start the same way.
+            except Exception:
+                log.exception("restore not finished", extra={"restore": cut.id})
+                reason = "an unexpected error, which the log describes"
                 await self._db.write([rows.restore_failed(cut.id, reason, self._now())])
         return finished
 

@@ -359,3 +359,17 @@ async def test_a_kept_file_is_reported(desk: Desk, ledger: Ledger) -> None:
     desk.write(".env", "new")
     restored = await ledger.restore(target.id)
     assert [(each.path, each.why) for each in restored.left] == [(b".env", WhyLeft.IGNORED)]
+
+
+async def test_a_cut_restore_that_meets_an_unforeseen_error_is_recorded_as_failed(desk: Desk) -> None:
+    desk.write("a", "old")
+    async with open_ledger(desk.home) as ledger:
+        target = await ledger.take()
+        desk.write("a", "new")
+        with patch("workdirs.restores.apply_restore", side_effect=TypeError):
+            with pytest.raises(TypeError):
+                await ledger.restore(target.id)
+            assert await ledger.restores.finish_cut() == []
+        found = await ledger.checkpoints.db.read("SELECT status, trouble FROM restores")
+        assert found[0] == ("failed", "an unexpected error, which the log describes")
+        assert await ledger.restores.finish_cut() == []

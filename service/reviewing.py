@@ -123,7 +123,9 @@ async def _send(parts: ServiceParts, session: Session, actor: Actor, command: c.
     content = known.prompt if known is not None else review_prompt(comments, command.note)
     # Claimed first: if the bridge ends before the prompt is stored, they still wait, and go with the next try.
     if known is None:
-        await parts.manager.db.write([review_comments.claim_waiting(session.id, command.origin)])
+        # Those of the text alone: a comment that somebody added meanwhile waits for the next prompt.
+        claim = review_comments.claim_waiting(session.id, [each.id for each in comments], command.origin)
+        await parts.manager.db.write([claim])
     wish = c.SendMessage(session_id=session.id, content=content, origin=command.origin)
     return await talk(parts, session, actor, wish)
 

@@ -1,5 +1,7 @@
 """The SQL of review comments. A comment waits until a turn with its `sent_origin` exists."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from storage import Database, Row, Statement
@@ -57,11 +59,11 @@ def delete_waiting(session_id: str, comment_id: str) -> Statement:
     return Statement(f"DELETE FROM review_comments WHERE id = ? AND {_WAITS}", (comment_id, session_id))  # noqa: S608
 
 
-def claim_waiting(session_id: str, origin: str) -> Statement:
-    """Let all comments that wait go with the prompt of this origin; they wait until its turn exists."""
+def claim_waiting(session_id: str, comment_ids: Sequence[str], origin: str) -> Statement:
+    """Let these comments go with the prompt of this origin if they wait; they do until its turn exists."""
     return Statement(
-        f"UPDATE review_comments SET sent_origin = ? WHERE {_WAITS}",  # noqa: S608
-        (origin, session_id),
+        f"UPDATE review_comments SET sent_origin = ? WHERE id IN (SELECT value FROM json_each(?)) AND {_WAITS}",  # noqa: S608
+        (origin, json.dumps(comment_ids), session_id),
     )
 
 

@@ -3,10 +3,12 @@
 import os
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import api as c
+from service import reviewing
 from sessions.errors import LimitReached
 from sessions.model import ShareLevel
 from tests.sessions.checkpointed import end_taken
@@ -81,6 +83,27 @@ async def test_comments_of_two_people_become_one_prompt(world: WebWorld) -> None
     assert "2. a.py, line 3, the file has changed since, from Bob:\n   > three\n   And this?" in prompt
     status, answer = await ann.send("POST", f"{one}/review", {})
     assert (status, answer["code"]) == (422, "prompt_refused")
+
+
+async def test_a_comment_added_while_a_review_is_sent_waits_for_the_next_one(
+    world: WebWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await world.browser(OWNER)
+    session, turn, _ = await changed(world, ann)
+    one = f"/api/sessions/{session}"
+    await ann.done("POST", f"{one}/comments", comment(turn, "In time"))
+    looked_up: Any = vars(reviewing)["_waiting"]
+
+    async def overtaken(*arguments: Any) -> tuple[c.ReviewComment, ...]:
+        found: tuple[c.ReviewComment, ...] = await looked_up(*arguments)
+        await ann.done("POST", f"{one}/comments", comment(turn, "Too late"))
+        return found
+
+    with monkeypatch.context() as slow:
+        slow.setattr(reviewing, "_waiting", overtaken)
+        await ann.done("POST", f"{one}/review", {})
+    await world.settled(ann, session)
+    assert [each["text"] for each in (await ann.done("GET", f"{one}/comments"))["comments"]] == ["Too late"]
 
 
 async def test_a_review_that_could_not_be_sent_goes_on_waiting(

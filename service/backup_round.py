@@ -11,7 +11,7 @@ import msgspec
 
 import api as c
 from archives.bundle_reading import check_bundle, read_entry
-from archives.errors import ArchiveError
+from archives.errors import ArchiveError, BundleRefused
 from service import backup_rows as rows
 from service.backing_up import daily_backup, rotate, verify
 from service.backup_places import backups_directory, file_of, whole_of
@@ -113,7 +113,10 @@ def _drill(parts: ServiceParts, backup: StoredBackup) -> str:
 
 def _drill_session(bundle: Path, scratch: Path) -> None:
     manifest = check_bundle(bundle)
-    described = next(each for each in manifest.entries if each.path == FACTS)
+    # A `StopIteration` cannot leave a thread: its waiter would wait for ever.
+    described = next((each for each in manifest.entries if each.path == FACTS), None)
+    if described is None:
+        raise BundleRefused(FACTS, "it is missing")
     facts = msgspec.json.decode(read_entry(bundle, described), type=BundledSession)
     if facts.checkpoints and unpack_checkpoints(bundle, manifest, scratch / "checkpoints"):
         wanted = [Bundled(each.ref, ObjectId(each.commit)) for each in facts.checkpoints]

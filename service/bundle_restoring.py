@@ -8,6 +8,7 @@ import asyncio
 import logging
 import re
 import tempfile
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
@@ -67,17 +68,30 @@ async def restore_uploaded(parts: ServiceParts, data: bytes, wish: NewSession) -
     """Make a session of a bundle that somebody handed in. Raises `BackupRefused`, `PlaceTaken`."""
     incoming = backups_directory(parts) / _INCOMING
     place = await asyncio.to_thread(_keep_incoming, incoming, data)
+    is_needed = False
+
+    def keep() -> None:
+        nonlocal is_needed
+        is_needed = True
+
     try:
-        session = await restore_from(parts, place, wish)
+        session = await restore_from(parts, place, wish, keep)
     except BaseException:
-        place.unlink(missing_ok=True)
+        # A cancel after the row leaves the rest to the next start, which needs the file.
+        if not is_needed:
+            place.unlink(missing_ok=True)
         raise
     await asyncio.to_thread(place.unlink, missing_ok=True)
     return session
 
 
-async def restore_from(parts: ServiceParts, source: Path, wish: NewSession) -> Session:
-    """Make a session of the bundle `source`, a file below the backups. Raises `BackupRefused`, `PlaceTaken`."""
+async def restore_from(
+    parts: ServiceParts, source: Path, wish: NewSession, before_row: Callable[[], None] = lambda: None
+) -> Session:
+    """Make a session of the bundle `source`, a file below the backups. Raises `BackupRefused`, `PlaceTaken`.
+
+    `before_row` is called just before the row is stored that lets the next start finish the restore.
+    """
     try:
         manifest, facts, data = await asyncio.to_thread(_checked, source)
         await refuse_costly(data)
@@ -97,6 +111,7 @@ async def restore_from(parts: ServiceParts, source: Path, wish: NewSession) -> S
 
         # In the transaction that makes the session: none is without the row that finishes its files.
         def more(draft: Draft) -> None:
+            before_row()
             draft.extra.extend(_rows(draft, facts, name, project))
             draft.extra.append(backup_rows.insert_bundle_restore(draft.snapshot.id, relative, draft.at_ms))
 
@@ -111,7 +126,9 @@ async def finish_cut_restores(parts: ServiceParts) -> None:
     """Finish the restores that the end of the last process cut; for the start."""
     incoming = backups_directory(parts) / _INCOMING
     await asyncio.to_thread(sweep_unused, parts.manager.policy.workspace_root, incoming)
-    for cut in await backup_rows.load_cut_bundle_restores(parts.manager.db):
+    cuts = await backup_rows.load_cut_bundle_restores(parts.manager.db)
+    await asyncio.to_thread(_sweep_uploads, incoming, {Path(cut.source).name for cut in cuts})
+    for cut in cuts:
         source = backups_directory(parts) / cut.source
         try:
             await _finish(parts, await parts.manager.get_session(cut.session_id), source)
@@ -196,6 +213,14 @@ def _keep_incoming(incoming: Path, data: bytes) -> Path:
     with open(descriptor, "wb") as file:  # noqa: PTH123 (a descriptor)
         file.write(data)
     return Path(name)
+
+
+def _sweep_uploads(incoming: Path, needed: Collection[str]) -> None:
+    """Delete the uploads that no restore needs: their acts ended before they had a row."""
+    for upload in incoming.glob("*.zip"):
+        if upload.name not in needed:
+            with suppress(OSError):  # the next start tries again
+                upload.unlink(missing_ok=True)
 
 
 # --- writing ----------------------------------------------------------------------------------------------

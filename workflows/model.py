@@ -72,6 +72,8 @@ class Child(msgspec.Struct, frozen=True):
     """Its turn is over; its files wait to be merged."""
     failed: bool = False
     """Its work could not be used: the task is repeated alone."""
+    counted: bool = False
+    """What became of its work is in the run already; only its directory is left to remove."""
 
 
 class Run(msgspec.Struct, frozen=True):

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 import api as c
 from api.run_model import RunDecision, RunTask, TaskStatus
 from faults import crash_point
@@ -109,6 +111,17 @@ async def _bring_back(runner: "Runner", run: Run, child: Child) -> None:
     """Merge one task's files into the run's branch, and remove its directory."""
     if not child.session_id:
         return
+    if not child.counted:
+        await _count(runner, run, child)
+    # The directory is only in the way now; one that stays is no reason to stop the run.
+    with suppress(SessionError):
+        await runner.perform(c.RemoveBranch(session_id=child.session_id))
+    crash_point("run.child_removed")
+    await runner.runs.change(run.id, m.ChildrenSet(await _others(runner, child)))
+
+
+async def _count(runner: "Runner", run: Run, child: Child) -> None:
+    """Merge one task's files, and store what became of them."""
     events: list[RunEvent] = []
     decided: tuple[RunDecision, ...] = ()
     if not child.failed:
@@ -121,15 +134,17 @@ async def _bring_back(runner: "Runner", run: Run, child: Child) -> None:
             events.append(m.TaskMoved(child.task_id, TaskStatus.DONE))
             decided = await decisions_of(runner, child.session_id)
     crash_point("run.child_merged")
-    # The directory is only in the way now; one that stays is no reason to stop the run.
-    with suppress(SessionError):
-        await runner.perform(c.RemoveBranch(session_id=child.session_id))
-    # Read anew: other children may have changed during the merge.
-    left = tuple(
-        each for each in (await runner.runs.get_session(run.id)).children if each.task_id != child.task_id
-    )
-    # One change with the child's end: a repeat after a kill adds no decision a second time.
+    # Before the branch is removed: a repeat after a kill could not tell a branch without files from a lost one.
+    # One change with the child's end: a repeat adds no decision a second time.
+    counted = replace(child, counted=True)
+    left = (counted, *await _others(runner, child))
     await runner.runs.change(run.id, *events, m.ChildrenSet(left, decided))
+
+
+async def _others(runner: "Runner", child: Child) -> tuple[Child, ...]:
+    # Read anew: other children may have changed during the merge.
+    run = await runner.runs.get_session(runner.run_id)
+    return tuple(each for each in run.children if each.task_id != child.task_id)
 
 
 async def _merge(runner: "Runner", session_id: str) -> str:

@@ -4,10 +4,13 @@ import re
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, cast
 from urllib.parse import quote
 
 import pytest
 
+import api as c
+from api.access import Actor
 from sessions.events import Noticed
 from sessions.topics import Topic
 from storage import Statement
@@ -15,7 +18,8 @@ from tests.web.page_check import check, every_element, send_form
 from tests.web.page_model import parsed
 from tests.web.web_world import ADMIN, OTHER, OWNER, WebWorld, web_world
 from texts.pieces import pieces_of
-from web.parts import WebOptions
+from web.pages.session_page import PagePlace, session_page
+from web.parts import WebOptions, WebParts
 
 
 async def test_a_page_is_previewed_published_opened_and_taken_back_without_scripts(world: WebWorld) -> None:
@@ -312,3 +316,33 @@ async def test_a_long_session_opens_at_its_end(world: WebWorld) -> None:
     assert "data-session" not in older
     whole = await ann.done("GET", f"/api/sessions/{session}?all=1")
     assert len(whole["conversationHistory"]) == 66
+
+
+async def test_a_page_follows_from_before_all_that_it_shows(world: WebWorld) -> None:
+    """A change between two reads of the page is on it, or comes by its stream."""
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann)
+    core = _Between(world.core.service, c.Rename(session_id=session, title="Renamed"))
+    parts = WebParts(cast("c.Core", core), world.parts.doors, world.parts.lookup, world.parts.options)
+    actor = await world.parts.lookup(OWNER, False)
+    shown = await session_page(parts, actor, session, PagePlace())
+    followed = int(shown.partition('data-after="')[2].partition('"')[0])
+    assert '<h1 id="title">Renamed' in shown or followed < core.changed_at
+
+
+class _Between:
+    """A core in which something happens right after the first read."""
+
+    def __init__(self, core: Any, change: Any) -> None:
+        self._core = core
+        self._change = change
+        self.changed_at = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._core, name)
+
+    async def perform(self, actor: Actor, command: Any) -> Any:
+        answer = await self._core.perform(actor, command)
+        if not self.changed_at:
+            self.changed_at = (await self._core.perform(actor, self._change)).last_event
+        return answer

@@ -38,10 +38,11 @@ class PagePlace:
 
 async def session_page(parts: WebParts, actor: Actor, session_id: str, place: PagePlace) -> str:
     """Return the page of a session at a place. Raises the errors of `GetSession`."""
-    info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
     before = await _page_end(parts, actor, session_id, place)
     read = c.ReadTurns(session_id=session_id, before=before, limit=_TURNS)
     turns = await parts.core.perform(actor, read)
+    # After the turns: the page follows from their event, so a change of the session since then comes again.
+    info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
     reader = await reader_of(parts, actor, info)
     # All names at once, before anything is rendered: the renderers only read what is known.
     await parts.people.learn(_people(info, turns))

@@ -106,6 +106,17 @@ async def test_readers_see_who_else_looks(world: WebWorld) -> None:
                 await his.send_json({"type": "look", "visible": True})
                 await people_told(hers, "Ann and Bob look at this, too.")
         await people_told(mine, "")
+        async with bob.socket() as his:
+            for sub in ("s", "t"):
+                await his.send_json({**wish, "sub": sub})
+            await people_told(mine, "Bob looks at this, too.")
+            await his.send_json({"type": "unsub", "sub": "t"})
+            await his.send_json({"type": "ping"})
+            await frames_until(his, '"beat"')
+            for is_visible, words in ((False, ""), (True, "Bob looks at this, too.")):
+                await his.send_json({"type": "look", "visible": is_visible})
+                await people_told(mine, words)
+        await people_told(mine, "")
         stranger = await world.browser(STRANGER)
         world.roles[STRANGER] = Role.USER
         async with stranger.socket() as theirs:

@@ -289,7 +289,7 @@ class SharedFeed:
         elif growing := self._changes.growing_now():
             tab.give(_encoded(self._sub, growing, None))
         if looker.is_visible:
-            presence.come(self._session_id, looker, looker.user_id)
+            presence.come(self._session_id, tab, looker.user_id)
         self._people_changed.set()
         try:
             while kept := await tab.kept():
@@ -300,7 +300,7 @@ class SharedFeed:
                 raise self._error
         finally:
             self._tabs.pop(tab, None)
-            presence.go(self._session_id, looker)
+            presence.go(self._session_id, tab)
             if not self._tabs:
                 self.has_ended = True
                 self._task.cancel()
@@ -308,12 +308,13 @@ class SharedFeed:
 
     def look(self, looker: Looker) -> None:
         """Note that one of its tabs became visible or hidden."""
-        if any(tab.looker is looker for tab in self._tabs):
-            presence = self._parts.presence
-            if looker.is_visible:
-                presence.come(self._session_id, looker, looker.user_id)
-            else:
-                presence.go(self._session_id, looker)
+        presence = self._parts.presence
+        for tab in self._tabs:
+            if tab.looker is looker:
+                if looker.is_visible:
+                    presence.come(self._session_id, tab, looker.user_id)
+                else:
+                    presence.go(self._session_id, tab)
 
     async def _who(self) -> Actor:
         return await next(iter(self._tabs)).looker.who()

@@ -63,6 +63,7 @@ class _Tab:
         self._streams: dict[str, asyncio.Task[None]] = {}
         self._sending = asyncio.Lock()
         self._looker = Looker(call.principal.user_id, self._who, self._take_at_once)
+        # By subscription: a tab may follow one session in several.
         self._shown: dict[str, str] = {}
 
     async def run(self, ended: asyncio.Event) -> None:
@@ -110,7 +111,7 @@ class _Tab:
             case f.Look():
                 # Before the feeds are told: one that begins later reads it here.
                 self._looker.is_visible = wish.visible
-                for session_id in self._shown:
+                for session_id in set(self._shown.values()):
                     self._call.request.app[FEEDS].look(session_id, self._looker)
             case f.Ping():
                 await self._send(f.Beat(int(time.time() * 1000)))
@@ -133,13 +134,13 @@ class _Tab:
         except Exception as error:
             await self._send(f.Closed(wish.sub, problem_of(error).code))
         finally:
-            self._shown.pop(wish.session, None)
+            self._shown.pop(wish.sub, None)
 
     async def _steps(self, wish: f.Subscribe) -> AsyncGenerator[bytes, None]:
         """Yield the frames of a subscription, encoded."""
         if wish.session:
             feeds = self._call.request.app[FEEDS]
-            self._shown[wish.session] = wish.sub
+            self._shown[wish.sub] = wish.session
             async with aclosing(feeds.frames(self._looker, wish.sub, wish.session, wish.after)) as frames:
                 async for frame in frames:
                     yield frame.payload
@@ -178,7 +179,7 @@ class _Tab:
             if actor.role is Role.NOBODY:
                 self.end()
                 return
-            for session_id, sub in list(self._shown.items()):
+            for sub, session_id in list(self._shown.items()):
                 if not await self._call.parts.core.may(actor, Action.VIEW, session_id):
                     if stream := self._streams.get(sub):
                         stream.cancel()

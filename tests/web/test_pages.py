@@ -20,6 +20,7 @@ from tests.web.web_world import ADMIN, OTHER, OWNER, WebWorld, web_world
 from texts.pieces import pieces_of
 from web.pages.session_page import PagePlace, session_page
 from web.parts import WebOptions, WebParts
+from web.people import People
 
 
 async def test_a_page_is_previewed_published_opened_and_taken_back_without_scripts(world: WebWorld) -> None:
@@ -346,3 +347,16 @@ class _Between:
         if not self.changed_at:
             self.changed_at = (await self._core.perform(actor, self._change)).last_event
         return answer
+
+
+async def test_a_name_that_cannot_be_looked_up_is_asked_for_once_in_a_while() -> None:
+    asked: list[str] = []
+
+    async def find(user_id: str) -> str:
+        asked.append(user_id)
+        raise OSError
+
+    people = People(find)
+    for _ in range(3):
+        await people.learn([OWNER])
+    assert asked == [OWNER]

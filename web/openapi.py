@@ -45,7 +45,12 @@ def document(routes: Iterable[Route]) -> dict[str, Any]:
             "schemas": components,
             "securitySchemes": {
                 "token": {"type": "http", "scheme": "bearer"},
-                "cookie": {"type": "apiKey", "in": "cookie", "name": "bridge"},
+                "cookie": {
+                    "type": "apiKey",
+                    "in": "cookie",
+                    "name": "__Host-bridge",
+                    "description": "The login of a browser. Without HTTPS the name is `bridge-` with the port.",
+                },
             },
         },
     }

@@ -98,7 +98,7 @@ def session_view(info: SessionInfo, page: TurnPage | None = None) -> SessionView
     return SessionView(
         id=info.id,
         user_id=info.user_id,
-        workflow_id=None,
+        workflow_id=info.work_flow.id if info.work_flow is not None else None,
         status=_STATUS[info.lifecycle],
         lifecycle=info.lifecycle,
         state=state_of(info.lifecycle, info.activity, info.blocker).value,

@@ -53,6 +53,8 @@ async def test_a_run_is_started_edited_approved_and_merged_without_scripts(world
     assert HOSTILE not in page
     assert "&lt;script&gt;" in page
     assert "Done (1)" in page
+    session = await ann.done("GET", f"/api/sessions/{found['session_id']}")
+    assert session["workflowId"] == found["id"]
     page = await send_form(ann, place, {"act": "merge"})
     assert "Merged into main." in page
     assert (await ben.send("GET", place))[0] == 404, "others do not learn of it"

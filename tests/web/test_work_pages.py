@@ -137,6 +137,22 @@ async def test_a_session_that_is_no_branch_says_so(world: WebWorld) -> None:
     assert 'class="warn"' in await page(ann, f"/chat/{session}/merge")
 
 
+async def test_an_old_checkpoint_has_its_heading_and_is_compared_with_later_ones(
+    world: WebWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.checkpointing.MOST_LISTED", 1)
+    ann = await world.browser(OWNER)
+    session = await talked(world, ann)
+    taken = [
+        await ann.done("POST", f"/api/sessions/{session}/checkpoints", {"label": label})
+        for label in ("first", "second", "third")
+    ]
+    shown = await page(ann, f"/chat/{session}/checkpoints/{taken[1]['id']}")
+    assert "<b>second</b>" in shown
+    assert f'value="{taken[2]["id"]}"' in shown
+    assert taken[0]["id"] not in shown
+
+
 async def test_anothers_checkpoint_is_not_shown(world: WebWorld) -> None:
     ann, bob = await world.browser(OWNER), await world.browser(OTHER)
     mine, theirs = await talked(world, ann), await talked(world, bob)

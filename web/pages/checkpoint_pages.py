@@ -1,12 +1,13 @@
 """The pages on checkpoints: the timeline, one compared with another or with now, the preview of a restore."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from html import escape
 from urllib.parse import urlencode
 
 import api as c
 from api.access import Actor
+from api.checkpointing import MOST_LISTED
 from api.words.checkpoints import (
     REASONS,
     cautions,
@@ -26,6 +27,8 @@ from web.parts import WebParts
 from workdirs.checkpoint_model import Reason
 
 _SHOWN = 30
+_OFFERED = 50
+"""Later checkpoints to compare with."""
 _PLACE = "/checkpoints"
 
 
@@ -104,10 +107,9 @@ async def checkpoint_page(
         session_id=session_id, checkpoint_id=checkpoint_id, with_id=with_id, with_diff=True
     )
     compared = await perform(actor, command)
-    found = await perform(actor, c.ListCheckpoints(session_id=session_id, limit=50))
-    mine = next((each for each in found.checkpoints if each.id == checkpoint_id), None)
+    mine, later = await _place_of(parts, actor, session_id, checkpoint_id)
     parts_of = [_about(mine)] if mine is not None else []
-    parts_of.append(_chooser(found, mine, with_id))
+    parts_of.append(_chooser(later, with_id))
     acts = []
     # Only the comparison with the files as they are now shows what a restore would do.
     if reader.approve and not with_id and compared.total:
@@ -122,6 +124,23 @@ async def checkpoint_page(
     return work_page(parts, actor, info, _PLACE, "Checkpoint", "".join(parts_of))
 
 
+async def _place_of(
+    parts: WebParts, actor: Actor, session_id: str, checkpoint_id: str
+) -> tuple[c.CheckpointInfo | None, Sequence[c.CheckpointInfo]]:
+    """Return a checkpoint and those after it, newest first; None if it was removed meanwhile."""
+    later: list[c.CheckpointInfo] = []
+    cursor = ""
+    while True:
+        listed = c.ListCheckpoints(session_id=session_id, cursor=cursor, limit=MOST_LISTED)
+        found = await parts.core.perform(actor, listed)
+        for each in found.checkpoints:
+            if each.id == checkpoint_id:
+                return each, later
+            later.append(each)
+        if not (cursor := found.cursor):
+            return None, ()
+
+
 def _about(each: c.CheckpointInfo) -> str:
     label = f"<b>{fragments.text_of(each.label)}</b> · " if each.label else ""
     warnings = "".join(f'<p class="warn">{fragments.text_of(words)}</p>' for words in cautions(each))
@@ -129,14 +148,14 @@ def _about(each: c.CheckpointInfo) -> str:
     return f"<p>{label}{REASONS[each.reason]} · {stamp(each.made_ms)} · {files}</p>{warnings}"
 
 
-def _chooser(found: c.CheckpointPage, mine: c.CheckpointInfo | None, with_id: str) -> str:
-    """Return the choice of what it is compared with: the files now, or a later checkpoint."""
-    later = [each for each in found.checkpoints if mine is None or each.made_ms > mine.made_ms]
+def _chooser(later: Sequence[c.CheckpointInfo], with_id: str) -> str:
+    """Return the choice of what it is compared with: the files now, or one of the newest later checkpoints."""
+    offered = [each for number, each in enumerate(later) if number < _OFFERED or each.id == with_id]
     options = "".join(
         f'<option value="{escape(each.id)}"{" selected" if each.id == with_id else ""}>'
         f"{fragments.moment(each.made_ms):%d %b %H:%M:%S} · "
         f"{fragments.text_of(each.label or REASONS[each.reason])}</option>"
-        for each in later
+        for each in offered
     )
     return (
         '<form class="row" method="get"><label>Compare with <select name="with">'

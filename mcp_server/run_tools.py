@@ -66,7 +66,13 @@ async def _plan(caller: Caller, wish: PlanGiven) -> Taken:
 
 async def _tasks(caller: Caller, wish: TasksGiven) -> Taken:
     tasks = tuple(
-        c.RunTask("", as_seen(each.title), as_seen(each.details), each.acceptance, each.independent)
+        c.RunTask(
+            "",
+            as_seen(each.title),
+            as_seen(each.details),
+            tuple(map(as_seen, each.acceptance)),
+            each.independent,
+        )
         for each in wish.tasks
     )
     await caller.core.perform(caller.actor, c.OfferRunTasks(session_id=_session(caller), tasks=tasks))

@@ -39,11 +39,12 @@ def edited_tasks(run: Run, wished: Sequence[RunTask]) -> tuple[RunTask, ...]:
 
 def _same(wished: Sequence[RunTask], known: dict[str, RunTask]) -> list[RunTask]:
     """Return the known tasks that are listed unchanged."""
-    return [
-        known[each.id]
-        for each in wished
-        if each.id in known and (each.title, each.details) == (known[each.id].title, known[each.id].details)
-    ]
+    return [known[each.id] for each in wished if each.id in known and _wished(each) == _wished(known[each.id])]
+
+
+def _wished(task: RunTask) -> tuple[str, str, tuple[str, ...], bool]:
+    """Return the part of a task that people decide on."""
+    return task.title, task.details, task.acceptance, task.independent
 
 
 def _checked(task: RunTask) -> RunTask:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 import api as c
 from api.access import Actor, Role
@@ -176,6 +177,10 @@ async def test_a_plan_is_revised_with_words_and_tasks_are_edited(core: RunningCo
     wished = (first, c.RunTask("", "New", acceptance=("it is there",)), last)
     run = await core.do(c.EditRunTasks(run_id=run.id, tasks=wished))
     assert [each.title for each in run.tasks] == ["Other", "New", "Last"]
+    for change in ({"acceptance": ("other",)}, {"independent": True}):
+        tasks = (replace(first, **change), *run.tasks[1:])
+        with pytest.raises(c.RunFieldWrong, match="has begun"):
+            await core.do(c.EditRunTasks(run_id=run.id, tasks=tasks))
     with pytest.raises(c.RunFieldWrong, match="listed twice"):
         await core.do(c.EditRunTasks(run_id=run.id, tasks=(last, last)))
     await core.do(c.SkipTask(run_id=run.id, task_id=last.id))

@@ -188,7 +188,7 @@ class ReadArtifacts(SessionCommand[Artifacts], frozen=True, tag="read_artifacts"
 class ListFolders(Command[FolderList], frozen=True, tag="list_folders", kw_only=True):
     """Return folders of sessions that the actor may view: active ones, or with `archived` those that ended.
 
-    An empty `project` means all projects.
+    None as the `project` means all projects; an empty one means sessions without a project.
     """
 
     action = Action.LIST

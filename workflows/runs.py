@@ -8,6 +8,7 @@ import asyncio
 import logging
 from types import TracebackType
 from typing import Self
+from weakref import WeakValueDictionary
 
 from msgspec.structs import replace
 
@@ -52,8 +53,9 @@ class Runs:
         self._ports = ports
         self._ids = UuidMaker()
         self._known: dict[str, Run] = {}
-        self._locks: dict[str, asyncio.Lock] = {}
-        self._making: dict[str, asyncio.Lock] = {}
+        # Weak: a lock stays as long as somebody holds or awaits it.
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._making: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._wake: dict[str, asyncio.Event] = {}
         self._told: dict[str, RunShown] = {}

@@ -7,6 +7,7 @@ import api as c
 from api.access import Actor, Role
 from api.words.models import short_model
 from api.words.modes import MODES
+from sessions.errors import TemplateNotFound
 from sessions.model import PermissionMode
 from texts.unseen import spelled
 from web.pages import fragments
@@ -92,10 +93,7 @@ async def fill_page(parts: WebParts, actor: Actor, template_id: str, session_id:
     found = (await parts.core.perform(actor, c.ListPromptTemplates())).templates
     template = next((each for each in found if each.id == template_id), None)
     if template is None:
-        # The core has the words for it.
-        await parts.core.perform(actor, c.ReadPromptTemplate(template_id=template_id))
-        # Reached only if the template was made between the two reads.
-        raise AssertionError
+        raise TemplateNotFound
     base = escape(parts.options.base_path, quote=True)
     fields = "".join(_place(name, number) for number, name in enumerate(template.places))
     where = ""

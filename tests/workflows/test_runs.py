@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 import api as c
 from api.access import Actor, Role
-from api.run_model import Bound, Configuration, PauseReason
+from api.run_model import Bound, Configuration
 from bridge.demo.model import DemoModel
 from mcp_server.in_session import SessionToolbox
 from sessions.errors import BranchRefused, NotAllowed
@@ -23,7 +23,6 @@ from tests.fakes.cli_home import make_cli_home
 from tests.sessions.running_core import ADMIN, CoreParts, RunningCore, reached, running_core
 from tests.workflows.flow_world import COMMAND, Flow, git, make_repository, policy_of, request, request_by_tools
 from workflows import checking, parallel
-from workflows.runner import Runner
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -177,12 +176,9 @@ async def test_a_plan_is_revised_with_words_and_tasks_are_edited(core: RunningCo
     wished = (first, c.RunTask("", "New", acceptance=("it is there",)), last)
     run = await core.do(c.EditRunTasks(run_id=run.id, tasks=wished))
     assert [each.title for each in run.tasks] == ["Other", "New", "Last"]
-    for change in ({"acceptance": ("other",)}, {"independent": True}):
-        tasks = (replace(first, **change), *run.tasks[1:])
-        with pytest.raises(c.RunFieldWrong, match="has begun"):
+    for tasks, why in (((last, last), "twice"), ((replace(first, acceptance=("x",)),), "has begun")):
+        with pytest.raises(c.RunFieldWrong, match=why):
             await core.do(c.EditRunTasks(run_id=run.id, tasks=tasks))
-    with pytest.raises(c.RunFieldWrong, match="listed twice"):
-        await core.do(c.EditRunTasks(run_id=run.id, tasks=(last, last)))
     await core.do(c.SkipTask(run_id=run.id, task_id=last.id))
     await core.do(c.PauseRun(run_id=run.id))
     (core.claude / "gates").mkdir(exist_ok=True)
@@ -361,32 +357,6 @@ async def test_parallel_tasks_are_merged_back_and_a_loser_is_repeated_alone(
     assert "two.txt" in shown or "one.txt" in shown
     await core.do(c.MergeRun(run_id=run.id))
     assert (core.directory / "workspaces" / "default" / "two.txt").read_text() == "3"
-
-
-async def test_parallel_work_that_is_merged_is_not_repeated_after_a_stop_behind_the_removal(
-    core: RunningCore, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    perform, has_stopped = Runner.perform, False
-
-    async def perform_and_stop(runner: Runner, command: Any) -> Any:
-        nonlocal has_stopped
-        done = await perform(runner, command)
-        if isinstance(command, c.RemoveBranch) and not has_stopped:
-            has_stopped = True
-            raise RuntimeError("stopped")
-        return done
-
-    monkeypatch.setattr(Runner, "perform", perform_and_stop)
-    tasks = [
-        {"title": each, "details": f"demo:write {each}.txt 1", "independent": True} for each in ("One", "Two")
-    ]
-    flow = Flow(core)
-    run = await flow.rest(await planned(flow, request(tasks, PASSES), config=Configuration(parallel=2)))
-    assert (run.status, run.pause) == (c.RunStatus.PAUSED, PauseReason.CORE_REFUSED)
-    run = await flow.rest(await core.do(c.ResumeRun(run_id=run.id)))
-    assert (run.status, run.detail) == (c.RunStatus.COMPLETED, "")
-    assert [each.attempts for each in run.tasks] == [1, 1]
-    assert not [each for each in run.notes if "alone" in each]
 
 
 async def test_a_damaged_run_is_listed_as_such_and_can_be_deleted(core: RunningCore) -> None:

@@ -53,9 +53,10 @@ def read_offer(project: Path) -> ProjectOffer:
     """Read the offer of `project`, an existing directory. An invalid file is listed as such, never skipped."""
     seen = hashlib.sha256()
     runs: list[str] = []
-    for source, words in _sources(project):
-        # With an end after each: moving bytes from one file to the next must give another hash.
-        seen.update(source + b"\0")
+    for path, source, words in _sources(project):
+        # With place and length: the same bytes in another file run something else.
+        for part in (os.fsencode(path.relative_to(project)), source):
+            seen.update(len(part).to_bytes(8) + part)
         runs += [_short(each) for each in words]
     more = len(runs) - _MAX_LISTED
     listed = [*runs[:_MAX_LISTED], *([f"and {more} more"] if more > 0 else [])]
@@ -74,13 +75,15 @@ def allowed_rules(project: Path) -> tuple[str, ...]:
     return tuple(each for each in allow if isinstance(each, str)) if isinstance(allow, list) else ()
 
 
-def _sources(project: Path) -> Iterator[tuple[bytes, list[str]]]:
-    """Yield the raw content of each file that runs or steers something, with its lines for people."""
+def _sources(project: Path) -> Iterator[tuple[Path, bytes, list[str]]]:
+    """Yield each file that runs or steers something: its place, its raw content, its lines for people."""
     for name in _SETTINGS:
-        if (raw := read_inside(project / ".claude" / name, project)) is not None:
-            yield raw, _settings_words(name, raw)
-    if (raw := read_inside(project / _SERVERS, project)) is not None:
-        yield raw, _server_words(raw)
+        path = project / ".claude" / name
+        if (raw := read_inside(path, project)) is not None:
+            yield path, raw, _settings_words(name, raw)
+    path = project / _SERVERS
+    if (raw := read_inside(path, project)) is not None:
+        yield path, raw, _server_words(raw)
     for kind in ("commands", "agents", "skills"):
         for path in markdown_files(project / ".claude" / kind, project):
             if kind == "skills" and path.name != "SKILL.md":
@@ -88,19 +91,20 @@ def _sources(project: Path) -> Iterator[tuple[bytes, list[str]]]:
             raw = read_inside(path, project) or b""
             words = _markdown_words(f"{kind}/{path.relative_to(project / '.claude' / kind)}", raw)
             if words:
-                yield raw, words
+                yield path, raw, words
     yield from _plugins(project)
 
 
-def _plugins(project: Path) -> Iterator[tuple[bytes, list[str]]]:
+def _plugins(project: Path) -> Iterator[tuple[Path, bytes, list[str]]]:
     """Yield the parts of skills that are plugins: once trusted, their hooks and servers may run."""
     for manifest in sorted((project / ".claude" / "skills").glob("*/.claude-plugin/plugin.json"))[:MAX_FILES]:
         plugin = manifest.parent.parent
-        yield read_inside(manifest, project) or b"", [f"The skill {plugin.name} is a plugin"]
-        if (raw := read_inside(plugin / "hooks" / "hooks.json", project)) is not None:
-            yield raw, _hook_words((_object(raw) or {}).get("hooks"))
-        if (raw := read_inside(plugin / _SERVERS, project)) is not None:
-            yield raw, _server_words(raw)
+        yield manifest, read_inside(manifest, project) or b"", [f"The skill {plugin.name} is a plugin"]
+        hooks, servers = plugin / "hooks" / "hooks.json", plugin / _SERVERS
+        if (raw := read_inside(hooks, project)) is not None:
+            yield hooks, raw, _hook_words((_object(raw) or {}).get("hooks"))
+        if (raw := read_inside(servers, project)) is not None:
+            yield servers, raw, _server_words(raw)
 
 
 def _settings_words(name: str, raw: bytes) -> list[str]:

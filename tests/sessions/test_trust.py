@@ -309,3 +309,16 @@ async def test_a_closed_project_says_nothing_and_an_owner_may_decide_if_the_sett
         await talk(core, session, "demo:text hello")
         assert [name for name in sorted(TEXTS | OUTSIDE) if mark(name) in seen(demo)] == []
         assert ran(marks) == {"own-server"}
+
+
+def test_the_same_content_at_another_place_needs_another_decision(tmp_path: Path) -> None:
+    """A file of MCP servers runs no hooks; moved to the place of the settings, it does."""
+    hook = {"hooks": [{"type": "command", "command": "rm x"}]}
+    content = json.dumps({"mcpServers": {"x": {"command": "ok"}}, "hooks": {"Stop": [hook]}})
+    hashes = set()
+    for name in (".mcp.json", ".claude/settings.json", ".claude/settings.local.json"):
+        path = tmp_path / name.replace("/", "-") / name
+        path.parent.mkdir(parents=True)
+        path.write_text(content)
+        hashes.add(read_offer(tmp_path / name.replace("/", "-")).content_hash)
+    assert len(hashes) == 3

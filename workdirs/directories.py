@@ -273,8 +273,7 @@ def _set_modes(wish: DirectoryWish, coverage: Coverage) -> None:
     with WorkTree(wish.place) as work_tree:
         for path, entry in wanted:
             if entry.mode is not EntryMode.LINK:
-                directory, name = work_tree.parent(path)
-                os.chmod(name, bits_of(path, entry.mode, coverage), dir_fd=directory)
+                work_tree.set_bits(path, bits_of(path, entry.mode, coverage))
 
 
 def _set_directory_modes(wish: DirectoryWish, coverage: Coverage) -> None:
@@ -287,8 +286,7 @@ def _set_directory_modes(wish: DirectoryWish, coverage: Coverage) -> None:
         for path, each in bits.items():
             if each & _OPEN != _OPEN and is_storable(path):  # a bundle may say anything
                 with suppress(OSError):  # its files are not in the checkpoint
-                    directory, name = work_tree.parent(path)
-                    os.chmod(name, each & 0o777 | 0o700, dir_fd=directory)
+                    work_tree.set_bits(path, each & 0o777 | 0o700)
 
 
 def _copy(wish: DirectoryWish, paths: Sequence[FilePath], copies: _Copies) -> int:

@@ -104,8 +104,16 @@ class WorkTree:
         self._forget()
         for path, bits in sorted(self._made, reverse=True):  # the deepest ones first
             with suppress(OSError):  # somebody removed it
-                directory, name = self.parent(path)
-                os.chmod(name, bits, dir_fd=directory)
+                self.set_bits(path, bits)
+
+    def set_bits(self, path: FilePath, bits: int) -> None:
+        """Set the permission bits of a file or directory that we may read. Raises `OSError` for a link."""
+        # By descriptor: `chmod` by name follows a link that a program puts there meanwhile, out of the tree.
+        descriptor = self.open_file(path)
+        try:
+            os.fchmod(descriptor, bits)
+        finally:
+            os.close(descriptor)
 
     def stat(self, path: FilePath) -> os.stat_result | None:
         """Return what lies at `path`, a link as such; `None` if nothing does or a parent is no directory."""

@@ -1,6 +1,7 @@
 """Paths below a work directory: which are stored, and that no link leads outside."""
 
 import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,18 @@ def test_missing_directories_are_made_below_the_tree(tmp_path: Path) -> None:
         assert os.path.samestat(os.fstat(descriptor), (tmp_path / "a" / "b").stat())
         assert tree.stat(FilePath(b"a/b/c")) is None
         assert tree.stat(FilePath(b"x/y")) is None
+
+
+def test_a_link_in_the_place_of_a_new_directory_gets_no_bits(tmp_path: Path) -> None:
+    """A program may swap a directory for a link while files are put back."""
+    private, place = tmp_path / "private", tmp_path / "place"
+    private.mkdir(mode=0o700)
+    place.mkdir()
+    with WorkTree(place, {FilePath(b"open"): 0o755, FilePath(b"kept"): 0o750}) as work_tree:
+        for path in (b"open/file", b"kept/file"):
+            work_tree.parent(FilePath(path), create=True)
+        (place / "open").rmdir()
+        (place / "open").symlink_to(private)
+        work_tree.settle()
+    assert stat.S_IMODE(private.stat().st_mode) == 0o700
+    assert stat.S_IMODE((place / "kept").stat().st_mode) == 0o750

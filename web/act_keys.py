@@ -3,16 +3,15 @@
 import hashlib
 from collections import OrderedDict
 
+from texts.framing import framed
+
 _MOST = 10_000
 
 
 def fingerprint(*content: bytes) -> str:
     """Return a short name of an act's content."""
-    digest = hashlib.blake2b(digest_size=12)
-    for part in content:
-        # With its length: otherwise two acts whose parts are cut elsewhere would have one fingerprint.
-        digest.update(len(part).to_bytes(8) + part)
-    return digest.hexdigest()
+    # Framed: otherwise two acts whose parts are cut elsewhere would have one fingerprint.
+    return hashlib.blake2b(framed(content), digest_size=12).hexdigest()
 
 
 class ActKeys:

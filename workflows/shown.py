@@ -7,6 +7,7 @@ import msgspec
 from api.run_model import Plan, RunStatus, TaskStatus
 from api.workflows import RunInfo
 from sessions.run_shown import RunShown, ShownCheck
+from texts.framing import framed
 from workflows.model import Run
 
 _OVER = (TaskStatus.DONE, TaskStatus.SKIPPED)
@@ -88,11 +89,9 @@ def plan_digest(plan: Plan | None) -> str:
     if plan is None:
         return ""
     facts = [plan.text, *(word for each in plan.checks for word in (each.name, each.command))]
-    digest = sha256()
-    for part in (each.encode("utf-8", "surrogatepass") for each in facts):
-        # With its length: a text could otherwise end in what another plan has as a command.
-        digest.update(len(part).to_bytes(8) + part)
-    return digest.hexdigest()[:16]
+    # Framed: a text could otherwise end in what another plan has as a command.
+    parts = framed(each.encode("utf-8", "surrogatepass") for each in facts)
+    return sha256(parts).hexdigest()[:16]
 
 
 def _waits_for(run: Run) -> str:

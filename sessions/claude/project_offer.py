@@ -16,6 +16,7 @@ import msgspec
 
 import machine
 from sessions.claude import frontmatter
+from texts.framing import framed
 from texts.os_text import clean
 from texts.redaction import Redactor
 
@@ -54,9 +55,8 @@ def read_offer(project: Path) -> ProjectOffer:
     seen = hashlib.sha256()
     runs: list[str] = []
     for path, source, words in _sources(project):
-        # With place and length: the same bytes in another file run something else.
-        for part in (os.fsencode(path.relative_to(project)), source):
-            seen.update(len(part).to_bytes(8) + part)
+        # With its place: the same bytes in another file run something else.
+        seen.update(framed((os.fsencode(path.relative_to(project)), source)))
         runs += [_short(each) for each in words]
     more = len(runs) - _MAX_LISTED
     listed = [*runs[:_MAX_LISTED], *([f"and {more} more"] if more > 0 else [])]

@@ -7,7 +7,8 @@ slow function: those protect passwords, which people choose.
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from storage import Database, UuidMaker
@@ -124,21 +125,20 @@ class Doors:
         (deleted,) = await self._db.write([rows.delete_token(token_id, user_id)])
         return self._close(token_id, deleted.rowcount)
 
-    def watch(self, principal: Principal, then: Callable[[], None] = lambda: None) -> asyncio.Event:
-        """Return an event that is set once the login or token ends; `then` is called after it.
-
-        Give it back with `unwatch`.
-        """
+    @contextmanager
+    def watching(
+        self, principal: Principal, then: Callable[[], None] = lambda: None
+    ) -> Iterator[asyncio.Event]:
+        """Yield an event that is set once the login or token ends; `then` is called after it."""
         ended = asyncio.Event()
         self._ended.setdefault(principal.id, {})[ended] = then
-        return ended
-
-    def unwatch(self, principal: Principal, ended: asyncio.Event) -> None:
-        """Forget an event that `watch` returned."""
-        waiting = self._ended.get(principal.id, {})
-        waiting.pop(ended, None)
-        if not waiting:
-            self._ended.pop(principal.id, None)
+        try:
+            yield ended
+        finally:
+            waiting = self._ended.get(principal.id, {})
+            waiting.pop(ended, None)
+            if not waiting:
+                self._ended.pop(principal.id, None)
 
     def watched(self, principal: Principal) -> int:
         """Return the number of streams that the login or token has open."""

@@ -38,17 +38,15 @@ async def answer_agent(call: Call) -> web.Response:
         if not until_revoked.expired():  # else it is ending already
             until_revoked.reschedule(asyncio.get_running_loop().time())
 
-    ended = call.parts.doors.watch(call.principal, end)
-    try:
-        async with until_revoked:
-            body = await call.request.read()
-            status, answered, told = await call.parts.agents(who, headers, body, may_change)
-    except TimeoutError:
-        if not ended.is_set():
-            raise
-        raise Refused(401, "login_needed", "The token is revoked.") from None
-    finally:
-        call.parts.doors.unwatch(call.principal, ended)
+    with call.parts.doors.watching(call.principal, end) as ended:
+        try:
+            async with until_revoked:
+                body = await call.request.read()
+                status, answered, told = await call.parts.agents(who, headers, body, may_change)
+        except TimeoutError:
+            if not ended.is_set():
+                raise
+            raise Refused(401, "login_needed", "The token is revoked.") from None
     shown = {name.decode("latin-1"): value.decode("latin-1") for name, value in answered}
     # aiohttp counts the body itself; two lengths would be a broken answer.
     kept = {name: value for name, value in shown.items() if name.lower() != "content-length"}

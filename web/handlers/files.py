@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from urllib.parse import quote
 
 import msgspec
@@ -64,8 +64,8 @@ async def get_file(call: Call) -> web.StreamResponse:
     response = web.StreamResponse(headers=_as_download(query.path.rpartition("/")[2]))
     # Never the file's own type: a browser may show that in place.
     response.content_type = "application/octet-stream"
-    ended = call.parts.doors.watch(call.principal)
-    try:
+    # A reset: the reader went away, or lost the right and was cut off.
+    with call.parts.doors.watching(call.principal) as ended, suppress(ConnectionResetError):
         async with aclosing(call.parts.core.get_file(call.actor, wish)) as pieces:
             # The first piece is read before the answer begins: a refusal must still be able to be one.
             first = await anext(pieces, b"")
@@ -74,10 +74,6 @@ async def get_file(call: Call) -> web.StreamResponse:
             async for piece in _while_allowed(call, pieces, ended):
                 await response.write(piece)
         await response.write_eof()
-    except ConnectionResetError:
-        pass  # the reader went away, or lost the right and was cut off
-    finally:
-        call.parts.doors.unwatch(call.principal, ended)
     return response
 
 

@@ -37,19 +37,16 @@ async def events(call: Call) -> web.StreamResponse:
     after = int(last) if last.isdecimal() and len(last) < 16 else query.after
     # Asked for before the answer begins: a refusal must still be able to be one.
     info = await call.perform(c.GetSession(session_id=call.session_id))
-    # No await from the count to `watch`: otherwise streams opened at once would all pass.
+    # No await from the count to `watching`: otherwise streams opened at once would all pass.
     if call.parts.doors.watched(call.principal) >= _MOST_STREAMS:
         raise Refused(429, "too_many_streams", f"At most {_MOST_STREAMS} streams may be open at once.")
     # nginx keeps a response until its buffer is full, unless it is told otherwise.
     response = web.StreamResponse(headers={"X-Accel-Buffering": "no"})
     response.content_type = "text/event-stream"
-    ended = call.parts.doors.watch(call.principal)
-    try:
+    with call.parts.doors.watching(call.principal) as ended:
         await response.prepare(call.request)
         # The sender cannot have an event that has not happened yet: the database may be an older copy.
         await _send_until(ended, call, min(after, info.last_event), response)
-    finally:
-        call.parts.doors.unwatch(call.principal, ended)
     return response
 
 

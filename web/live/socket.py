@@ -37,18 +37,15 @@ _TOO_SLOW = 4408
 
 async def live(call: Call) -> web.StreamResponse:
     """Follow sessions live over a WebSocket: see the messages in docs/web.md."""
-    # No await from the count to `watch`: otherwise sockets opened at once would all pass.
+    # No await from the count to `watching`: otherwise sockets opened at once would all pass.
     if call.parts.doors.watched(call.principal) >= MOST_SOCKETS:
         raise Refused(429, "too_many_sockets", f"At most {MOST_SOCKETS} tabs may be open with one login.")
     # Not compressed: with compression a frame depends on the connection's earlier ones, and tabs share frames.
     socket = web.WebSocketResponse(max_msg_size=MOST_FRAME_BYTES, autoping=True, compress=False)
     tab = _Tab(call, socket)
-    ended = call.parts.doors.watch(call.principal, tab.end)
-    try:
+    with call.parts.doors.watching(call.principal, tab.end) as ended:
         await socket.prepare(call.request)
         await tab.run(ended)
-    finally:
-        call.parts.doors.unwatch(call.principal, ended)
     return socket
 
 

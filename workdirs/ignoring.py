@@ -12,7 +12,7 @@ from workdirs.git import run
 from workdirs.git_directory import find_git_directory
 from workdirs.model import Entry, EntryMode, FilePath
 from workdirs.paths import WorkTree
-from workdirs.people_settings import exclude_rules
+from workdirs.people_settings import exclude_rules, people_rules
 from workdirs.store import Store
 
 _NAME = b".gitignore"
@@ -45,14 +45,14 @@ def ignored_by(
     for path in paths:
         root = next((each + b"/" for each in roots if path.startswith(each + b"/")), b"")
         by_root[root].append(path[len(root) :])
-    found: set[FilePath] = set()
+    found, people = set[FilePath](), people_rules()
     with tempfile.TemporaryDirectory(dir=store.directory, prefix="rules-") as directory:
         with WorkTree(directory) as skeleton:
             for path, data in store.blobs(rules):
                 _write_rule(skeleton, path, data)
         for root, names in by_root.items():
             then = os.fsencode(excludes.get(FilePath(root.rstrip(b"/")), ""))
-            now = exclude_rules(find_git_directory(work_tree / os.fsdecode(root)))
+            now = exclude_rules(people, find_git_directory(work_tree / os.fsdecode(root)))
             if not rules and not then and not now:
                 continue
             place = Path(directory) / os.fsdecode(root)

@@ -15,7 +15,7 @@ from workdirs.git_directory import find_git_directory
 from workdirs.ignoring import ignored_now
 from workdirs.model import FilePath
 from workdirs.paths import WorkTree, is_storable
-from workdirs.people_settings import exclude_rules
+from workdirs.people_settings import exclude_rules, people_rules
 from workdirs.store import Store
 
 NAME = FilePath(b".worktreeinclude")
@@ -37,7 +37,7 @@ def included_files(store: Store, work_tree: Path) -> list[FilePath]:
         listing = store.call("ls-files", "--others", "--ignored", f"--exclude-from={file.name}", "-z")
         listing = replace(listing, work_tree=work_tree, cwd=work_tree, index=store.git_dir / "no-index")
         matching = [path for path in run(listing).out.split(b"\0") if path and is_storable(path)]
-    ignored = exclude_rules(find_git_directory(work_tree))
+    ignored = exclude_rules(people_rules(), find_git_directory(work_tree))
     return sorted(FilePath(path) for path in ignored_now(store, work_tree, matching[:_MOST_FILES], ignored))
 
 

@@ -16,7 +16,7 @@ from workdirs.git import GitCall, Kind, run
 from workdirs.git_directory import GitDirectory, find_git_directory
 from workdirs.model import FilePath, Uncovered, WhyUncovered
 from workdirs.paths import is_storable
-from workdirs.people_settings import exclude_rules, people_ignore_file
+from workdirs.people_settings import exclude_rules, people_rules
 
 TEMPORARY = ".claude-bridge-restoring-"
 """The prefix of the temporary files that a restore writes. No checkpoint takes them in."""
@@ -52,17 +52,17 @@ def list_files(store_git_dir: Path, work_tree: Path, seen_indexes: IndexKeys, de
     Raises `GitTimedOut`, `GitFailed`, `GitMissing`.
     """
     listing = Listing()
-    people = people_ignore_file()
+    people = people_rules()
     waiting = [b""]
     while waiting:
         root = waiting.pop()
         place = work_tree / os.fsdecode(root)
         repository = find_git_directory(place)
-        if rules := exclude_rules(repository):
+        if rules := exclude_rules(people, repository):
             listing.excludes[FilePath(root.rstrip(b"/"))] = os.fsdecode(rules)
         # Of two rules the later one wins, and git lets the repository's win.
-        own = repository.exclude if repository is not None else None
-        excludes = [each for each in (people, own) if each is not None]
+        files = (people.path if people else None, repository.exclude if repository else None)
+        excludes = [each for each in files if each is not None]
         for path in _others(store_git_dir, place, root, excludes, deadline_s, listing):
             if not path.endswith(b"/"):
                 listing.paths.append(FilePath(path))

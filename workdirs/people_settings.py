@@ -1,4 +1,4 @@
-"""What people set for git outside of their repositories: the file of ignore rules, the conversion of line ends.
+"""Settings of git that the user makes for all repositories: the ignore rules, and the conversion of line ends.
 
 Only the two files of the machine and the user are read, by git, which runs nothing for that. A repository's own
 `core.excludesFile` does not count: it could name any file of the machine.
@@ -7,6 +7,7 @@ Only the two files of the machine and the user are read, by git, which runs noth
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from workdirs.errors import WorkdirError
 from workdirs.git import GitCall, Kind, run
@@ -29,19 +30,25 @@ def people_setting(name: str) -> str:
     return found
 
 
-def people_ignore_file() -> Path | None:
-    """Return the user's own file of ignore rules, if there is one."""
+class PeopleRules(NamedTuple):
+    """The user's own ignore rules, and the file that has them."""
+
+    path: Path
+    rules: bytes
+
+
+def people_rules() -> PeopleRules | None:
+    """Return the user's own ignore rules, if there are any."""
     named = people_setting("core.excludesfile")
     path = Path(named).expanduser() if named else _home_of_settings() / "git" / "ignore"
-    return path if path.is_absolute() and plain_rules(path) else None
+    rules = plain_rules(path) if path.is_absolute() else b""
+    return PeopleRules(path, rules) if rules else None
 
 
-def exclude_rules(repository: GitDirectory | None) -> bytes:
-    """Return the rules in that file, then those in the `info/exclude` of `repository`, which win."""
-    path = people_ignore_file()
-    people = plain_rules(path) if path is not None else b""
+def exclude_rules(people: PeopleRules | None, repository: GitDirectory | None) -> bytes:
+    """Return the rules of the user, then those in the `info/exclude` of `repository`, which win."""
     own = repository.exclude_rules() if repository is not None else b""
-    return b"\n".join(filter(None, (people, own)))
+    return b"\n".join(filter(None, (people.rules if people is not None else b"", own)))
 
 
 def _home_of_settings() -> Path:

@@ -1,4 +1,4 @@
-"""What people set for git outside of a repository counts as git counts it."""
+"""Settings of git that the user makes for all repositories count as git counts them."""
 
 import os
 import threading
@@ -10,7 +10,7 @@ from tests.workdirs.desk import Desk, paths
 from workdirs import blocking_rules
 from workdirs.conversions import find_conversions
 from workdirs.model import FilePath
-from workdirs.people_settings import people_ignore_file, people_setting
+from workdirs.people_settings import people_rules, people_setting
 from workdirs.repository import open_repository
 
 
@@ -45,11 +45,13 @@ def test_the_users_ignore_rules_count_and_the_repositorys_come_after_them(desk: 
 
 
 def test_settings_of_included_files_and_the_usual_place_are_found(config: Path) -> None:
-    assert people_ignore_file() is None
+    assert people_rules() is None
     usual = config.parent / ".config/git/ignore"
     usual.parent.mkdir(parents=True)
     usual.write_text("*.swp\n")
-    assert people_ignore_file() == usual
+    found = people_rules()
+    assert found is not None
+    assert found.path == usual
     (config.parent / "more").write_text("[core]\n\tautocrlf = input\n")
     config.write_text("[include]\n\tpath = ~/more\n")
     assert people_setting("core.autocrlf") == "input"

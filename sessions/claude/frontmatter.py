@@ -19,7 +19,10 @@ _KEY = re.compile(r"""["']?([A-Za-z][A-Za-z0-9_-]{0,60})["']?[ \t]*+:(?:[ \t]++(
 # The CLI looks for both anywhere in the text, over several lines too (read in 2.1.332).
 _RUNS_INLINE = re.compile(r"!`([^`]+)`")
 _RUNS_FENCED = re.compile(r"```!")
-_FILE_SIGN = re.compile(r"(?<![\w`])@+(?=[\w./~\"'-])")
+# Whole runs of signs, each looked at once: in a file of signs alone, every shorter try costs as much again.
+_FILE_SIGN = re.compile(r"(?:(?<![\w`@])|(?<=[\w`]@))@++(?=[\w./~\"'-])")
+_INLINE_SIGN = re.compile(r"(?<!!)!++(?=`)")
+_FENCE_SIGN = re.compile(r"(?<=```)!++")
 
 
 class MarkdownFile(msgspec.Struct, frozen=True):
@@ -75,6 +78,6 @@ def harmless(file: MarkdownFile, note: str = "") -> str:
     # Without its sign, a command or path is plain text. Claude may propose or read it, under the usual rules.
     # Signs go in whole runs, and those of fences last: the rest of a run, or two pieces around a removed sign,
     # would make a new command.
-    body = re.sub(r"(?<=```)!+", "", re.sub(r"!+(?=`)", "", file.body))
+    body = _FENCE_SIGN.sub("", _INLINE_SIGN.sub("", file.body))
     body = _FILE_SIGN.sub("", body)
     return "\n".join(["---", *head, "---", *([note, ""] if note else []), body])

@@ -140,13 +140,14 @@ class Outside:
 
     def print_of(self, *left_out: Path) -> dict[str, str]:
         """Every file outside with its digest, but for those below `left_out`."""
-        return {
-            str(path.relative_to(self.root)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(self.root.rglob("*"))
-            if path.is_file()
-            and not path.is_symlink()
-            and not any(path.is_relative_to(each) for each in left_out)
-        }
+        found = {}
+        # Claude makes and removes files below `left_out` meanwhile: they are not even listed.
+        for place, names, files in os.walk(self.root):
+            names[:] = [name for name in names if Path(place, name) not in left_out]
+            for path in (Path(place, name) for name in files):
+                if path.is_file() and not path.is_symlink() and path not in left_out:
+                    found[str(path.relative_to(self.root))] = hashlib.sha256(path.read_bytes()).hexdigest()
+        return found
 
 
 def _server(family: int, address: Any) -> socket.socket:

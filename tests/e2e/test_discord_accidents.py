@@ -201,7 +201,7 @@ async def settled(bot: Bot, thread: Place) -> None:
 
     The status card, the card of an answered ask and buttons that go wait for a place among Discord's edits.
     """
-    await thread.wait_for(lambda place: any("ready" in one.text for one in place.from_bot))
+    await thread.wait_for(lambda place: any("ready" in one.text and "$" in one.text for one in place.from_bot))
     await thread.wait_for(lambda place: sum(has_button(one, "Regenerate") for one in place.from_bot) < 2)
     await thread.wait_for(lambda place: not any(has_button(one, "Stop") for one in place.from_bot))
     await thread.wait_for(lambda place: not any(has_button(one, "Allow once") for one in place.from_bot))

@@ -40,7 +40,7 @@ def judge_prompts(history: History, session_id: str, truth: Truth, *, at_rest: b
         if ends[turn["id"]] > 1 + again[turn["id"]]:
             yield Violation(Rule.TURN_ENDED_TWICE, session_id, f"turn {turn['number']}")
         if turn["prompt_uuid"] and turn["kind"] != "elsewhere":
-            yield from _judge_runs(turn, session_id, truth)
+            yield from _judge_runs(turn, session_id, truth, history.transcript_uuids)
 
 
 def _turn_of(event: Row) -> str:
@@ -56,7 +56,9 @@ def _judge_prompt_uuids(turns: list[Row], session_id: str) -> Iterator[Violation
             yield Violation(Rule.PROMPT_TWICE, session_id, prompt)
 
 
-def _judge_runs(turn: Row, session_id: str, truth: Truth) -> Iterator[Violation]:
+def _judge_runs(
+    turn: Row, session_id: str, truth: Truth, transcript_uuids: frozenset[str]
+) -> Iterator[Violation]:
     """A prompt runs once; again only on a later host, and only if no earlier log holds its result."""
     prompt = turn["prompt_uuid"]
     done_on = truth.done_on(prompt)
@@ -65,8 +67,10 @@ def _judge_runs(turn: Row, session_id: str, truth: Truth) -> Iterator[Violation]
     if again or len(done_on) > 1:
         detail = f"turn {turn['number']}: started on hosts {runs}, done on {done_on}"
         yield Violation(Rule.PROMPT_RAN_AGAIN, session_id, detail)
-    if turn["status"] == "done" and not runs and not any(host.echoed[prompt] for host in truth.hosts):
-        yield Violation(Rule.PROMPT_LOST, session_id, f"turn {turn['number']} is done, but no log has it")
+    # A full disk can swallow every line that names a prompt: then only Claude's transcript tells of it.
+    is_logged = runs or any(host.echoed[prompt] for host in truth.hosts)
+    if turn["status"] == "done" and not is_logged and prompt not in transcript_uuids:
+        yield Violation(Rule.PROMPT_LOST, session_id, f"turn {turn['number']} is done, but nothing has it")
     last = next((result for _, result in truth.results if prompt in result.prompt_uuids), None)
     if last is None:
         return

@@ -22,6 +22,7 @@ _HOLDABLE = 700  # characters; longer than anything that `_BEGUN` matches
 _UNWANTED = re.compile(
     f"[{UNSEEN}\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]|[{SELECTORS}]{{2}}"
 )
+_SELECTOR = re.compile(f"[{SELECTORS}]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _NONE = re.compile(r"[\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
@@ -69,6 +70,8 @@ class Cleaner:
 
     def _following(self, text: str) -> str:
         """Return cleaned text as it follows what was returned before."""
-        following = without_unseen(self._last + text)[len(self._last) :]
-        self._last = following[-1:] or self._last
-        return following
+        # `clean` leaves one selector of several. Only the first of a piece may follow one of the piece before.
+        if _SELECTOR.match(self._last) and _SELECTOR.match(text):
+            text = text[1:]
+        self._last = text[-1:] or self._last
+        return text

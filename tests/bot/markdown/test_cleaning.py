@@ -1,11 +1,12 @@
 """Cleaning is the same for every way of cutting the text in pieces."""
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bot.markdown.cleaning import Cleaner, clean
 
+WALES = "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
 PIECES = [
     "a",
     "\x1b",
@@ -37,7 +38,8 @@ PIECES = [
 ]
 
 
-@given(st.lists(st.sampled_from(PIECES), max_size=25))
+@example([WALES, "b"])
+@given(st.lists(st.sampled_from([*PIECES, WALES]), max_size=25))
 def test_pieces_are_cleaned_as_the_whole(pieces: list[str]) -> None:
     cleaner = Cleaner()
     assert "".join([*map(cleaner.feed, pieces), cleaner.finish()]) == clean("".join(pieces))
@@ -49,8 +51,7 @@ def test_what_nobody_sees_is_left_out(sign: str) -> None:
 
 
 def test_what_joins_letters_and_emoji_stays() -> None:
-    wales = "🏴\U000e0067\U000e0062\U000e0077\U000e006c\U000e0073\U000e007f"
-    for text in ("می\u200cخواهم", "👩\u200d👩\u200d👧", "❤\ufe0f", wales):
+    for text in ("می\u200cخواهم", "👩\u200d👩\u200d👧", "❤\ufe0f", WALES):
         assert clean(text) == text
 
 

@@ -51,8 +51,7 @@ class AskControls:
             return
         match control.verb:
             case Verb.ALLOW_ALWAYS:
-                number = int(control.detail) if control.detail.isdecimal() else 0
-                await self._answer(reply, control, AllowAlways(number))
+                await self._answer(reply, control, AllowAlways(_number(control)))
             case Verb.DENY_NOTE:
                 await self._with_note(reply, control, text, _DENY_NOTE)
             case Verb.REVISE_PLAN:

@@ -16,6 +16,9 @@ log = logging.getLogger(__name__)
 PAUSE_S = 2.0
 _MOST = 1_000
 
+# The next start finds the change in a closed database; another try of the others would fail in the same way.
+_FINAL = (DatabaseClosed, ConstraintViolated, StatementRefused)
+
 Change = Callable[[], Awaitable[None]]
 """Stores an edit or a deletion. Raises `StorageError`; a further call then stores it."""
 
@@ -41,10 +44,8 @@ class LateChanges:
         self._waiting.pop(message_id, None)
         try:
             await change()
-        except DatabaseClosed:
-            raise  # the next start finds it
-        except (ConstraintViolated, StatementRefused):
-            raise  # another try would fail in the same way
+        except _FINAL:
+            raise
         except StorageError:
             log.exception("a change of a message waits for the database", extra={"message_id": message_id})
             self._waiting[message_id] = change
@@ -75,7 +76,7 @@ class LateChanges:
             message_id = next(iter(self._waiting))
             try:
                 await self._waiting[message_id]()
-            except (DatabaseClosed, ConstraintViolated, StatementRefused):
+            except _FINAL:
                 log.exception("a change of a message is lost", extra={"message_id": message_id})
             except StorageError:
                 return

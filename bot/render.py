@@ -93,9 +93,7 @@ def render_turn(face: TurnFace, setting: Setting) -> list[PostWish]:
     # Posts made while it waits would stand before those of turns that run first.
     if face.turn.status in (TurnStatus.QUEUED, TurnStatus.WITHDRAWN):
         return []
-    anchored = {
-        tool_use_of(ask.ask.body): ask_id for ask_id, ask in face.asks.items() if tool_use_of(ask.ask.body)
-    }
+    anchored = {call: ask_id for ask_id, ask in face.asks.items() if (call := tool_use_of(ask.ask.body))}
     marks = {tool_use_of(ask.ask.body): mark for ask in face.asks.values() if (mark := ask_mark(ask))}
     laid = list(
         face.flow.lay_out(anchored, marks=marks, over=face.over, without_last_step=_has_line_of_its_own(face))

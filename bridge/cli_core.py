@@ -102,10 +102,10 @@ def used_place(settings: Settings, *, demo: bool, say: Say) -> Place:
     Without a login and a bot a first try goes to the demo: as long as nothing else was used, the demo is meant.
     If real sessions are kept, but only the demo runs, `say` how to see it.
     """
-    tried = demo_or_not(settings, demo=True)
-    runs_apart = current_owner(settings.data_dir) is None and current_owner(tried.data_dir) is not None
     if demo or settings.discord_token is not None or current_owner(settings.data_dir) is not None:
         return Place(demo_or_not(settings, demo=demo), demo)
+    tried = demo_or_not(settings, demo=True)
+    runs_apart = current_owner(tried.data_dir) is not None
     if not settings.database_path.exists() and (runs_apart or tried.database_path.exists()):
         say("So far only the demo was used here, so this is the demo.")
         return Place(tried, demo=True)

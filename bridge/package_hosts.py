@@ -87,35 +87,45 @@ _PIP_PLACE = re.compile(r"pip [^ ]+ from (/.+/pip) \(python")
 _PIP_INDEX = "_internal/models/index.py"
 _PIP_HOSTS = re.compile(r"PyPI = PackageIndex\(\s*\"(https://[^\"]+)\", file_storage_domain=\"([^\"]+)\"")
 
-# Files of this user or machine, each with the lines that name a registry.
+# The lines that name a registry, in the files of each tool.
+_PIP = r"(?i)index-url|find-links"
+_UV = r"url"
+_NPM = r"registry\s*="
+_CARGO = r"^\s*(index|registry)\s*="
+_GO = r"^(GOPROXY|GOSUMDB)="
+_GEM = r"^\s*-"
+_BUNDLE = r"MIRROR"
+_MAVEN = r"<url>"
+_COMPOSER = r"\"url\""
+# Files of this user or machine.
 _FILES: tuple[tuple[str, str], ...] = (
-    *((name, r"(?i)index-url|find-links") for name in ("/etc/pip.conf", "/etc/xdg/pip/pip.conf")),
-    *((name, r"(?i)index-url|find-links") for name in ("~/.config/pip/pip.conf", "~/.pip/pip.conf")),
-    *((name, r"url") for name in ("/etc/uv/uv.toml", "~/.config/uv/uv.toml")),
-    *((name, r"registry\s*=") for name in ("/etc/npmrc", "~/.npmrc", "~/.config/pnpm/rc")),
+    *((name, _PIP) for name in ("/etc/pip.conf", "/etc/xdg/pip/pip.conf")),
+    *((name, _PIP) for name in ("~/.config/pip/pip.conf", "~/.pip/pip.conf")),
+    *((name, _UV) for name in ("/etc/uv/uv.toml", "~/.config/uv/uv.toml")),
+    *((name, _NPM) for name in ("/etc/npmrc", "~/.npmrc", "~/.config/pnpm/rc")),
     ("~/.config/pnpm/config.yaml", r"(?i)registr|https://"),
     *((name, r"(?i)registry|npmRegistryServer") for name in ("~/.yarnrc", "~/.yarnrc.yml")),
-    *((name, r"^\s*(index|registry)\s*=") for name in ("~/.cargo/config.toml", "~/.cargo/config")),
-    ("~/.config/go/env", r"^(GOPROXY|GOSUMDB)="),
-    *((name, r"^\s*-") for name in ("/etc/gemrc", "~/.gemrc", "~/.config/gem/gemrc")),
-    ("~/.bundle/config", r"MIRROR"),
-    *((name, r"<url>") for name in ("/etc/maven/settings.xml", "~/.m2/settings.xml")),
-    *((name, r"\"url\"") for name in ("~/.composer/config.json", "~/.config/composer/config.json")),
+    *((name, _CARGO) for name in ("~/.cargo/config.toml", "~/.cargo/config")),
+    ("~/.config/go/env", _GO),
+    *((name, _GEM) for name in ("/etc/gemrc", "~/.gemrc", "~/.config/gem/gemrc")),
+    ("~/.bundle/config", _BUNDLE),
+    *((name, _MAVEN) for name in ("/etc/maven/settings.xml", "~/.m2/settings.xml")),
+    *((name, _COMPOSER) for name in ("~/.composer/config.json", "~/.config/composer/config.json")),
     ("~/.nuget/NuGet/NuGet.Config", r"<add "),
 )
-# Variables that name such a file, or the directory that it lies in; the lines are those of the file after them.
+_MAVEN_SETTINGS = "conf/settings.xml"
+# Variables that name such a file, or the directory that it lies in.
 _FILES_OF_VARIABLES: Mapping[str, tuple[str, str]] = {
-    "PIP_CONFIG_FILE": ("", r"(?i)index-url|find-links"),
-    "UV_CONFIG_FILE": ("", r"url"),
-    "NPM_CONFIG_USERCONFIG": ("", r"registry\s*="),
-    "GEMRC": ("", r"^\s*-"),
-    "BUNDLE_USER_CONFIG": ("", r"MIRROR"),
-    "GOENV": ("", r"^(GOPROXY|GOSUMDB)="),
-    "CARGO_HOME": ("config.toml", r"^\s*(index|registry)\s*="),
-    "COMPOSER_HOME": ("config.json", r"\"url\""),
-    "MAVEN_HOME": ("conf/settings.xml", r"<url>"),
+    "PIP_CONFIG_FILE": ("", _PIP),
+    "UV_CONFIG_FILE": ("", _UV),
+    "NPM_CONFIG_USERCONFIG": ("", _NPM),
+    "GEMRC": ("", _GEM),
+    "BUNDLE_USER_CONFIG": ("", _BUNDLE),
+    "GOENV": ("", _GO),
+    "CARGO_HOME": ("config.toml", _CARGO),
+    "COMPOSER_HOME": ("config.json", _COMPOSER),
+    "MAVEN_HOME": (_MAVEN_SETTINGS, _MAVEN),
 }
-_MAVEN_SETTINGS = Path("conf/settings.xml")
 _VARIABLES = re.compile(
     r"PIP_(EXTRA_)?INDEX_URL|UV_(DEFAULT_|EXTRA_)?INDEX(_URL)?|(?i:p?npm_config_registry)|GOPROXY|GOSUMDB"
     r"|CARGO_REGISTRIES_\w+_INDEX|YARN_NPM_REGISTRY_SERVER|BUNDLE_MIRROR__\w+"
@@ -226,7 +236,7 @@ def _configuration(home: Path, environment: Mapping[str, str]) -> Iterable[tuple
         yield from ((name, Path(each, below), lines) for each in places.split(":") if each.startswith("/"))
     if (maven := which("mvn", path=environment.get("PATH"))) is not None:
         # It starts a Java machine to tell its settings; their file lies beside its directory of programs.
-        yield "mvn", Path(maven).resolve().parents[1] / _MAVEN_SETTINGS, r"<url>"
+        yield "mvn", Path(maven).resolve().parents[1] / _MAVEN_SETTINGS, _MAVEN
 
 
 def _targets(text: str) -> tuple[Target, ...]:

@@ -106,14 +106,16 @@ class Restores:
         for cut in await rows.load_cut_restores(self._db):
             try:
                 finished.append(await self._finish(cut))
-            except (WorkdirError, OSError) as error:
-                reason = str(error) if isinstance(error, WorkdirError) else "the system refused to write"
-                await self._db.write([rows.restore_failed(cut.id, reason, self._now())])
+                continue
+            except WorkdirError as error:
+                reason = str(error)
+            except OSError:
+                reason = "the system refused to write"
             # Left as it is, the row would end every later start the same way.
             except Exception:
                 log.exception("restore not finished", extra={"restore": cut.id})
                 reason = "an unexpected error, which the log describes"
-                await self._db.write([rows.restore_failed(cut.id, reason, self._now())])
+            await self._db.write([rows.restore_failed(cut.id, reason, self._now())])
         return finished
 
     async def _preview(self, wish: RestoreWish) -> Preview:

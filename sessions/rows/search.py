@@ -168,7 +168,8 @@ async def drop_gone(db: Database, *, pause_s: float = 0.0) -> None:
 
     Their parts of words stay in the files until `erase_gone` is done.
     """
-    while gone := await db.read("SELECT number FROM search_gone WHERE number <> 0 LIMIT ?", (_GONE_AT_ONCE,)):
+    of_turns = "SELECT number FROM search_gone WHERE number <> ? LIMIT ?"
+    while gone := await db.read(of_turns, (_TO_ERASE, _GONE_AT_ONCE)):
         numbers = [int(str(row[0])) for row in gone]
         places = [(number << 20, (number << 20) + 0xFFFFF) for number in numbers]
         await db.write(
@@ -177,7 +178,7 @@ async def drop_gone(db: Database, *, pause_s: float = 0.0) -> None:
                 # `search_gone`.
                 BulkStatement("DELETE FROM search_texts WHERE rowid BETWEEN ? AND ?", places),
                 BulkStatement("DELETE FROM search_gone WHERE number = ?", [(number,) for number in numbers]),
-                Statement(f"INSERT OR IGNORE INTO search_gone VALUES ({_TO_ERASE})"),  # noqa: S608 (ours)
+                Statement("INSERT OR IGNORE INTO search_gone VALUES (?)", (_TO_ERASE,)),
             ]
         )
         await asyncio.sleep(pause_s)
@@ -191,8 +192,7 @@ async def erase_gone(db: Database, *, within_s: float, pause_s: float = 0.0) -> 
     rest is left to the next call.
     """
     until, pages = monotonic() + within_s, -_MERGED_PAGES
-    is_due = f"SELECT 1 FROM search_gone WHERE number = {_TO_ERASE}"  # noqa: S608 (ours)
-    if not await db.read(is_due):
+    if not await db.read("SELECT 1 FROM search_gone WHERE number = ?", (_TO_ERASE,)):
         return
     # The record that lists the segments changes with each step but the last.
     segments: Sequence[Row] = ()
@@ -207,4 +207,4 @@ async def erase_gone(db: Database, *, within_s: float, pause_s: float = 0.0) -> 
         await asyncio.sleep(pause_s)
     # A reader can keep the WAL file from being emptied: then the mark stays for the next call.
     if await db.empty_wal():
-        await db.write([Statement(f"DELETE FROM search_gone WHERE number = {_TO_ERASE}")])  # noqa: S608 (ours)
+        await db.write([Statement("DELETE FROM search_gone WHERE number = ?", (_TO_ERASE,))])

@@ -19,7 +19,7 @@ _RECENT = 10
 
 
 class RetryFiles(StrEnum):
-    """What becomes of the files that the dropped answer changed; ASK asks if there are any."""
+    """What to do with the files that the dropped answer changed. ASK asks the person if there are any."""
 
     ASK = ""
     KEEP = "keep"

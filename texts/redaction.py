@@ -171,7 +171,7 @@ _BEARER = re.compile(
 _COOKIE = re.compile(
     rf"(?i)(\bCookie{_QUOTE}?\s{{0,9}}:\s{{0,9}}{_QUOTE}?[^\s=;\"'\\]{{1,100}}=)(?!\[redacted)[^\n\"'\\]{{4,}}"
 )
-# A password may hold an @ or a slash; what begins like a port and a path is none.
+# A password may hold an @ or a slash. Digits before a slash are the port of an address without a password.
 _IN_URL = re.compile(
     r"(?i)\b([A-Z][A-Z0-9+.-]{0,20}://[^\s/:@\"'<>]{0,200}:)(?!\[redacted|\d{1,5}[/?#])[^\s\"'<>\\]{1,500}(?=@)"
     r"|(?<=://)()[A-Z0-9_-]{30,}(?=(?::[^\s/@]{0,100})?@)"

@@ -73,7 +73,7 @@ class Child(msgspec.Struct, frozen=True):
     failed: bool = False
     """Its work could not be used: the task is repeated alone."""
     counted: bool = False
-    """What became of its work is in the run already; only its directory is left to remove."""
+    """The run holds the result of its work already. Only its directory is left to remove."""
 
 
 class Run(msgspec.Struct, frozen=True):

@@ -22,7 +22,7 @@ Interaction = discord.Interaction[Any]
 
 async def turn_of_number(face: Face, reply: Reply, info: SessionInfo, number: int) -> str:
     """Return the id of the session's turn with this number. Raises `Refused` if there is none."""
-    # The next older turn comes if there is none of this number, so the number is compared.
+    # Without a turn of this number, the page holds the next older one.
     page = await face.core.perform(reply.actor, ReadTurns(session_id=info.id, before=number + 1, limit=1))
     if not page.turns or page.turns[0].turn.number != number:
         raise Refused(f"There is no turn {number} in this session.")

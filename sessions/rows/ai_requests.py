@@ -65,7 +65,7 @@ def request_failed(request_id: str, trouble: str, now_ms: int) -> Statement:
 
 async def load_answer(db: Database, session_id: SessionId, asked: AskedAside) -> str:
     """Return the last answer to the same question after the same turn; empty if there is none."""
-    # The conversation has not gone on since that turn, so a second request would only cost again.
+    # After the same turn the conversation is the same: asking once more would only cost again.
     found = await db.read_one(
         "SELECT answer FROM ai_requests WHERE session_id = ? AND purpose = ? AND question = ? AND turn_id = ?"
         " AND status = 'answered' AND answer <> '' ORDER BY id DESC LIMIT 1",

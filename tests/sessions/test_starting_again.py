@@ -1,4 +1,4 @@
-"""What a start finds: damaged rows, cut turns, full disks and processes that cannot be attached."""
+"""A start copes with damaged rows, cut turns, full disks and processes that it cannot attach to."""
 
 import asyncio
 from collections.abc import Sequence

@@ -92,7 +92,7 @@ async def phone() -> AsyncIterator["BrowserContext"]:
 
 
 async def find_barriers(page: "Page", options: dict[str, Any] | None = None) -> str:
-    """What Axe finds on the page as it is, in words; empty if it is open to everybody."""
+    """Return what Axe finds on the page that keeps somebody out, in words; empty if nothing."""
     from axe_playwright_python.async_playwright import Axe  # type: ignore[import-untyped]  # no stubs
     from axe_playwright_python.base import AxeResults  # type: ignore[import-untyped]
 

@@ -1,6 +1,8 @@
 """The web face in a real browser, used as on a phone: log in, prompt, answer, read on after a break.
 
-Runs Debian's Chromium; skipped with a word where there is none, and a failure in the gate (CI=true)."""
+Runs Debian's Chromium. Where it is not installed, the tests are skipped with a sentence, and fail in the gate
+(CI=true).
+"""
 
 import asyncio
 import base64

@@ -91,7 +91,7 @@ def parse(text: str) -> list[Step]:
 
 
 def _next_directive(text: str, start: int) -> int:
-    """Return where the next directive begins, from `start` on; -1 if there is none."""
+    """Return where the first directive at or after `start` begins, or -1 without one."""
     places = [text.find(beginning, start) for beginning in _BEGINNINGS]
     while places := [place for place in places if place >= 0]:
         place = min(places)

@@ -101,7 +101,7 @@ RESULT_LINE = BY_KIND["result/success"][0]
         (b'{"type":"us' + IDLE_LINE + RESULT_LINE, [IDLE_LINE, RESULT_LINE]),
         # The end is torn off too: nothing is whole.
         (b'{"type":"us' + IDLE_LINE[:-1], []),
-        # What nests within a line is none, whatever it says of itself.
+        # A JSON object inside of a line is not a line, even if it looks like one.
         (b'{"type":"assistant","message":{"content":[{"input":{"type":"result","is_error":true}', []),
         (b"no line {}", []),
     ],

@@ -97,6 +97,7 @@ class AskForm:
         body = self.ask.body
         match body:
             case PermissionBody():
+                # A refusal is the last answer that `offered` gives, and the only one that takes words.
                 options = [Option(answer_label(each, body)) for each in offered(body)]
                 return (*options[:-1], replace(options[-1], description=_SAY_INSTEAD))
             case PlanBody():
@@ -125,6 +126,7 @@ class AskForm:
     def pressed(self, number: int) -> "AskForm | Decision":
         """Choose the option with the digit `number`, or tick it if several may be chosen."""
         index = number - 1
+        # A digit beyond the options chooses nothing: the nearest option could allow a tool.
         if not 0 <= index < len(self.options):
             return self
         if self.takes_many:
@@ -151,7 +153,9 @@ class AskForm:
         said = text or self._chosen_labels()
         if not said:
             return self
+        # Claude Code takes the answers by the text of each question, not by its number.
         answers = {**self.answers, question.text: said}
+        # A new form: the ticks and the cursor belong to the question before.
         following = AskForm(self.ask, question_number=self.question_number + 1, answers=answers)
         return following if following.question_number < len(body.questions) else Answer(answers)
 
@@ -165,6 +169,7 @@ class AskForm:
             more = "; the fields come next" if isinstance(body, FormBody) else ""
             return replace(self, trouble=f"Choose one of these{more}.")
         decision = choices[0] if word else choices[self.cursor]
+        # A form without fields has nothing to fill in: this answer is the whole decision.
         begins = isinstance(decision, FillForm) and isinstance(body, FormBody) and body.fields
         return _at_field(AskForm(self.ask), 1) if begins else decision
 
@@ -176,6 +181,7 @@ class AskForm:
         if asked.kind is FieldKind.CHOICES and text:
             given = tuple(part.strip() for part in text.split(",") if part.strip())
         try:
+            # Checked here, because the CLI passes any input on to the server without a look (ADR 38).
             field_value(asked, given)
         except FormRefused as error:
             return replace(self, trouble=str(error))
@@ -189,6 +195,7 @@ class AskForm:
         values = [choice.value for choice in asked.choices]
         if self.takes_many:
             return tuple(values[index] for index in sorted(self.ticked))
+        # A slice, because the cursor may stand on "Leave it out", one past the last value.
         return tuple(values[self.cursor : self.cursor + 1]) if values else asked.default
 
     def _chosen_labels(self) -> str:
@@ -238,9 +245,11 @@ def _typed_plan(text: str) -> Decision:
     word = text.lower()
     if word in _YES:
         return ApprovePlan()
+    # A plan cannot be refused for good: the CLI takes any refusal as words to plan on with.
     return RevisePlan(_KEEP_PLANNING if word in _NO else text)
 
 
 def _chosen(index: int, body: PermissionBody | PlanBody) -> Decision:
     choices = offered(body)
+    # The option after the offered ones is this terminal's own: to change the plan.
     return choices[index] if index < len(choices) else RevisePlan(_KEEP_PLANNING)

@@ -98,8 +98,10 @@ def _of_branch(name: str, words: list[str]) -> OfSession | NotUnderstood:
             )
         case "merge", ["message"]:
             return OfSession(lambda id_, _: c.PreviewMerge(session_id=id_, asks_claude=True), merge_preview)
+        # Also without a word: the usual strategy is previewed then.
         case "merge", [*given] if set(given[:1]) <= set(Strategy):
             how = Strategy(given[0]) if given else Strategy.SQUASH
+            # A merge needs the code of a preview, so that people get what they have seen, or a refusal.
             if len(given) < 2:
                 return OfSession(lambda id_, _: c.PreviewMerge(session_id=id_, strategy=how), merge_preview)
             code, message = given[1], " ".join(given[2:])
@@ -111,6 +113,7 @@ def _of_branch(name: str, words: list[str]) -> OfSession | NotUnderstood:
             return OfSession(lambda id_, origin: c.ResolveMerge(session_id=id_, origin=origin))
         case "setup", []:
             return OfSession(lambda id_, _: c.ReadSetUp(session_id=id_), _set_up)
+        # The code is that of the listed commands: a consent holds for what was read and for nothing newer.
         case "setup", [code]:
             return OfSession(lambda id_, origin: c.SetUpBranch(session_id=id_, origin=origin, digest=code))
         case _:

@@ -37,6 +37,7 @@ def parse_cleanup(rest: str) -> OfBridge | NotUnderstood:
 
 def _rule(verb: str, days: str, project: str) -> c.CleanupRule | None:
     try:
+        # Checked by the type of the API, so that the terminal and the browser refuse the same rules.
         facts = {"verb": verb, "olderThanDays": days, "project": project}
         return msgspec.convert(facts, c.CleanupRule, strict=False)
     except msgspec.ValidationError:

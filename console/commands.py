@@ -183,6 +183,7 @@ _IN_DISCORD = {
     "workflow": "Work-flows are started in a shell, with claude-bridge workflow start, or in the browser.",
 }
 """Commands of Discord with another name here, and the way to them."""
+# No second slash, else a path would be a command. A colon, because commands of Claude's plugins have one.
 _SLASH = re.compile(r"/([a-z][\w:-]*)(?:\s+(.*))?", re.DOTALL)
 
 

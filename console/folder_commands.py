@@ -53,6 +53,7 @@ def parse_folder(name: str, rest: str) -> FolderCommand:
         case "note" if rest:
             return _note(NoteKind.NOTE, "", rest)
         case "decision" if rest:
+            # Without a bar the text is the whole decision; the core makes a title of it.
             title, _, why = rest.partition("|")
             return _note(NoteKind.DECISION, title.strip() if why else "", why.strip() or rest)
         case "note" | "decision":
@@ -79,6 +80,7 @@ def _note(kind: NoteKind, title: str, text: str) -> OfSession:
 def _end(rest: str) -> FolderCommand:
     word, _, more = rest.partition(" ")
     match word:
+        # The word alone ends nothing, because one mistyped word must not end a session.
         case "":
             return OfSession(lambda id_, _: c.DraftEnd(session_id=id_), _drafted)
         case "just":

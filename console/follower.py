@@ -65,6 +65,7 @@ class Follower:
         self.view, self._growing, self._missed_until = None, (), 0
         self._screen.show(None)
         if not session_id:
+            # Nothing to follow before the first prompt makes a session. `open` ends this wait.
             await asyncio.Event().wait()
         try:
             info = await core.perform(self._actor, c.GetSession(session_id=session_id))
@@ -84,6 +85,8 @@ class Follower:
         if isinstance(error, CoreLost) or not isinstance(error, SessionError):
             raise error
         self._screen.remark(str(error))
+        # Stay, else `run` would follow the same session again and be refused in a loop. A switch ends this
+        # wait.
         await asyncio.Event().wait()
 
     async def _opened(self, info: c.SessionInfo) -> View:
@@ -99,6 +102,7 @@ class Follower:
             pieces.append(render.render_line(f"❯ {prompt}", "dim", columns))
         if known is not None:
             pieces.append(render.render([AskShown(ask) for ask in known.asks], columns))
+            # Events up to this one happened while nobody looked here; they are announced with a line.
             self._missed_until = info.last_event
         await self._screen.print("".join(pieces))
         self._screen.show(view)

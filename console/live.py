@@ -47,16 +47,19 @@ class Growing:
 
 def grown(blocks: tuple[Growing, ...], piece: PartialText) -> tuple[Growing, ...]:
     """Return the growing blocks after `piece`."""
+    # The CLI repeats a call whose connection broke: all that it wrote in it comes again.
     if piece.void:
         return ()
     known = {block.key: block for block in blocks}
     block = known.get(piece.key) or Growing(piece.key, piece.kind, "")
+    # Put at its place, not appended: a piece from the start replaces what this block had.
     known[piece.key] = replace(block, text=block.text[: piece.start] + piece.added)
     return tuple(known.values())
 
 
 def without_first(blocks: tuple[Growing, ...], kind: GrowingKind) -> tuple[Growing, ...]:
     """Return the growing blocks without the oldest of this kind, which is complete."""
+    # A finished block does not name the growing one; blocks of a kind end in the order of beginning.
     for index, block in enumerate(blocks):
         if block.kind is kind:
             return blocks[:index] + blocks[index + 1 :]
@@ -67,6 +70,7 @@ def activity_lines(view: View, blocks: Sequence[Growing], size: tuple[int, int],
     """Draw growing text, running tools and queued prompts on a terminal of `size` (columns, rows)."""
     columns, rows = size
     fragments: Fragments = []
+    # At most two blocks are drawn, thinking and text for example: each gets less than half of the screen.
     budget = max(3, rows // 2 - 2)
     for block in blocks[-2:]:
         style = "class:thought" if block.kind is GrowingKind.THINKING else ""
@@ -78,6 +82,7 @@ def activity_lines(view: View, blocks: Sequence[Growing], size: tuple[int, int],
         spin = _SPINNER[tick % len(_SPINNER)]
         fragments += [("class:spinner", f"{indent}{spin} "), ("class:tool", tool.name), ("", f" {words}\n")]
     fragments += _queue_lines(view, columns)
+    # A line end after the last line would take an empty line from the screen.
     if fragments and fragments[-1][1].endswith("\n"):
         style, text = fragments.pop()
         if text[:-1]:
@@ -87,6 +92,7 @@ def activity_lines(view: View, blocks: Sequence[Growing], size: tuple[int, int],
 
 def _queue_lines(view: View, columns: int) -> Fragments:
     fragments: Fragments = []
+    # A prompt that was sent to a process that has ended meanwhile waits again for the next one.
     waiting = [prompt for prompt in view.waiting if not prompt.sent or view.lifecycle is not Lifecycle.LIVE]
     for place, prompt in enumerate(waiting[:_SHOWN_QUEUE], start=1):
         fragments.append(("class:dim", f"  {place}. {one_line(prompt.text, columns - 20)}  (waits)\n"))
@@ -106,6 +112,8 @@ def _last_lines(text: str, width: int, count: int) -> list[str]:
 def _wrapped(line: str, width: int) -> list[str]:
     pieces, begin, used = [], 0, 0
     for index, sign in enumerate(line):
+        # Wide signs take two columns, and joiners none. A line that is longer than the terminal would break by
+        # itself, and the drawing below it would slip.
         columns = get_cwidth(sign)
         if used + columns > width:
             pieces.append(line[begin:index])
@@ -150,6 +158,8 @@ def status_line(view: View | None, typed: str, now_ms: int, *, is_demo: bool) ->
         facts.append(f"mode {view.mode}")
     if view.context_window and view.context_used:
         facts.append(f"context {view.context_used * 100 // view.context_window} %")
+    # Nobody is billed a list price: with a subscription it would look like a debt. Less than half a cent reads
+    # $0.00.
     if view.cost_usd - view.list_price_usd >= 0.005:
         facts.append(f"${view.cost_usd - view.list_price_usd:.2f}")
     if share := share_words(view.limit_shares):
@@ -161,6 +171,7 @@ def _state(view: View, now_ms: int) -> tuple[str, str]:
     if view.asks:
         return "class:trouble", "? your answer is needed"
     state = state_of(view.lifecycle, view.activity, view.blocker)
+    # A prompt that is sent begins the work without an event of the activity.
     if state is State.READY and view.is_busy:
         state = State.WORKING
     style, mark = _MARKS[state]

@@ -104,6 +104,7 @@ class _OnceRun:
         if not self.session_id:
             info = await self._session(core)
             self.session_id, self.seen = info.id, info.last_event
+            # At once, and not with the answer: after a kill the person needs it to find the session again.
             print(info.id, file=sys.stderr, flush=True)
         # After a lost connection the prompt is sent again: the same origin gives the same turn.
         send = c.SendMessage(session_id=self.session_id, content=self.wish.prompt, origin=self.origin)
@@ -123,6 +124,8 @@ class _OnceRun:
             return await core.perform(self.actor, c.GetSession(session_id=wish.session_id))
         create = c.GetOrCreateSession(
             channel_id="terminal:once",
+            # The run's own origin is the key: if the core is lost before it answers, a repeat finds the same
+            # session.
             key=self.origin,
             project=wish.project,
             model=wish.model,
@@ -132,6 +135,7 @@ class _OnceRun:
 
     async def _interrupt_on_signal(self, core: c.Core) -> None:
         await self.interrupted.wait()
+        # The turn may have ended in this moment. The follower tells how.
         with suppress(SessionError):
             await core.perform(self.actor, c.Interrupt(session_id=self.session_id))
 
@@ -140,6 +144,7 @@ class _OnceRun:
         ended: e.TurnEnded | None = None
         async with aclosing(core.follow(unchanging(self.actor), self.session_id, self.seen)) as feed:
             async for item in feed:
+                # Only whole blocks are printed: growing text may become void, and stdout takes nothing back.
                 if isinstance(item, e.PartialText):
                     continue
                 # `seen` moves after the event is dealt with: after a lost core it is taken again, not left out.
@@ -164,8 +169,11 @@ class _OnceRun:
                 self.is_sent = True
             case e.TurnHeldBack(turn_id=self.turn_id):
                 return await self._give_up(core)
+            # The limit was known before this prompt came: it would wait in the queue for hours.
             case e.ActivityChanged(blocker=Blocker.USAGE_LIMIT) if not self.is_sent:
                 return await self._give_up(core)
+            # A failed session starts again with any prompt, and this one would run then, with nobody here to
+            # read it.
             case e.LifecycleChanged(new=Lifecycle.FAILED, cause=cause):
                 await self._withdraw(core)
                 return e.TurnEnded(self.turn_id, TurnStatus.CUT, cause)
@@ -191,6 +199,7 @@ class _OnceRun:
             await core.perform(self.actor, withdraw)
 
     async def _refuse(self, core: c.Core, ask: Ask) -> None:
+        # Its person may sit at another face: refusing it here would decide for them.
         if ask.turn_id != self.turn_id:
             self._say(
                 f"An earlier prompt waits for an answer: {typed_bridge()} chat --session {self.session_id}"
@@ -210,8 +219,10 @@ class _OnceRun:
             print(f"{gap}{shown}", flush=True)
 
     def _say(self, sentence: str) -> None:
+        # After a lost core the event at which it was lost is dealt with again.
         if sentence not in self.said:
             self.said.add(sentence)
+            # Cleaned, because a sentence may quote Claude or a tool, and stderr is mostly a terminal.
             print(clean(sentence), file=sys.stderr, flush=True)
 
     def _finish(self, ended: e.TurnEnded) -> int:

@@ -32,6 +32,7 @@ class Pane:
             case c.PromptEchoed(text=text):
                 indented = clean(text).strip().replace("\n", "\n  ")
                 yield self._whole(f"\n{_CYAN}{_BOLD}❯{_OFF} {_BOLD}{indented}{_OFF}\n")
+            # Subagents write at the same time: their text in between would tear Claude's own apart.
             case c.BlockDelta(kind="text" | "thinking", parent=None):
                 yield from self._delta(line)
             case c.AssistantBlocks(parent=None, error=None):
@@ -40,9 +41,12 @@ class Pane:
             case c.ToolResults():
                 for result in line.results:
                     yield self._result(result)
+            # A pane takes nothing back: it can only say that the text above does not count.
             case c.MessageStopped(parent=None, abandoned_from=int()):
                 yield self._note("what was written last is void")
                 self._streamed = ""
+            # No block is open between two messages. If one is, the connection broke and the CLI repeats the
+            # call.
             case c.MessageStarted(parent=None) if self._streamed:
                 yield self._note("tried again")
                 self._streamed = ""
@@ -60,6 +64,7 @@ class Pane:
                 yield self._ask("; ".join(one_line(each.text, _WIDTH) for each in line.questions))
             case c.PlanAsked():
                 yield self._ask("Shall Claude go on with its plan?")
+            # The CLI prints our answers too (`--replay-user-messages`), so the pane shows what a face decided.
             case c.AnswerEchoed(behavior=str(behavior)) if behavior:
                 yield self._note(f"answered: {one_line(behavior, 20)}")
             case c.ApiRetry():
@@ -82,6 +87,7 @@ class Pane:
     def _block(self, block: c.ContentBlock) -> Iterator[str]:
         match block:
             case c.TextBlock(text=text) | c.ThinkingBlock(text=text):
+                # The whole block comes after its pieces. It is printed only if none of them was.
                 if not self._streamed and text:
                     yield self._whole(f"\n{clean(text)}")
                 self._streamed = ""
@@ -94,12 +100,14 @@ class Pane:
                 return
 
     def _result(self, result: c.ToolResult) -> str:
+        # Results of subagents' calls come here too, and of calls before the part that is shown.
         if self._tools.pop(result.tool_use_id, None) is None:
             return ""
         mark = f"{_RED}✗" if result.is_error else f"{_GREEN}✓"
         return self._whole(f"  {mark}{_OFF} {_DIM}{output_words(result.text, _WIDTH)}{_OFF}\n")
 
     def _result_of_turn(self, line: c.TurnResult) -> str:
+        # Asked before `is_error`: the CLI reports some interrupts as errors and some as successes.
         if line.terminal_reason.startswith("aborted"):
             how = f"{_YELLOW}interrupted"
         elif line.is_error:

@@ -105,6 +105,7 @@ def render_places(found: FoundPlaces, width: int) -> str:
         lines.append(Styled(f"{number:>4}  {title}", "bold").append(f"  {place.found_in.value}", "cyan"))
         excerpt = Styled(f"      {clean(place.excerpt)}", "")
         for begin, end in place.marks:
+            # By the words and not by their places, because cleaning moves places.
             excerpt.highlight_words([clean(place.excerpt[begin:end])], "reverse")
         lines.append(excerpt)
     if not lines:
@@ -151,7 +152,10 @@ def _printed(what: RenderableType, width: int) -> str:
     # One column less: a line that fills the last column makes some terminals start a new line.
     console = Console(
         file=out,
+        # Rich writes into memory here, where it would leave the styles out.
         force_terminal=True,
+        # Every terminal has these sixteen, in the person's own theme: text stays readable on light and dark
+        # ones.
         color_system="standard",
         width=max(20, width - 1),
         highlight=False,
@@ -212,6 +216,7 @@ def _prompt(text: str) -> RenderableType:
 def _tool(shown: ToolShown) -> RenderableType:
     mark, style = {True: ("✓", "green"), False: ("✗", "red"), None: ("–", "yellow")}[shown.succeeded]
     indent = "    " if shown.tool.nested else "  "
+    # One line for each tool, so that an answer with a hundred calls can still be read.
     line = Styled(no_wrap=True, overflow="ellipsis")
     line.append(f"{indent}{mark} ", style)
     line.append(shown.tool.name, "bold")
@@ -268,11 +273,14 @@ def _input(arguments: Mapping[str, Any]) -> RenderableType:
     lines: list[Styled] = []
     for name, value in arguments.items():
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        # Hidden characters are spelled, not removed: they would run with the command that is allowed. The line
+        # ends of Windows are no trick, and would be spelled in each line.
         first, *rest = spelled(text.replace("\r\n", "\n")).split("\n")
         lines.append(Styled.assemble((f"{one_line(name, 40)}: ", "dim"), first))
         lines += [Styled(f"  {line}") for line in rest]
     if len(lines) > _INPUT_LINES:
         left_out = len(lines) - _INPUT_LINES
+        # Said loudly: a person who sees half of a command must not take it for all of it.
         lines = [*lines[:_INPUT_LINES], Styled(f"… {left_out} more lines that are not shown", "bold yellow")]
     return Group(*lines)
 
@@ -350,12 +358,14 @@ def _markdown(text: str) -> RenderableType:
         half = _LONGEST_TEXT // 2
         left_out = len(text) - 2 * half
         text = f"{text[:half]}\n\n… {left_out:,} characters are not shown here …\n\n{text[-half:]}"
+    # Rich takes more than a second of CPU for that much Markdown, and the terminal stands still meanwhile.
     if len(text) > _LONGEST_MARKDOWN:
         return Styled(text)
     # Links show their address: Claude chooses both the label and the target, so the label proves nothing.
     markdown = _ChatMarkdown(text, code_theme="ansi_dark", hyperlinks=False)
     for token in markdown.parsed:
         for child in token.children or ():
+            # CommonMark would join the lines of a paragraph; Claude breaks lines where it means to.
             if child.type == "softbreak":
                 child.type = "hardbreak"
     return markdown

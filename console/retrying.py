@@ -15,6 +15,7 @@ from console.core_commands import NotUnderstood
 from sessions.errors import PromptRefused
 from sessions.model import TurnKind
 
+# Reports of background work and commands are turns, too: the last prompt may lie some turns back.
 _RECENT = 10
 
 
@@ -51,8 +52,10 @@ async def retry(
             puts_back = files is RetryFiles.BACK
             rewind = c.RewindFiles(session_id=session_id, turn_id=last.id, dry_run=not puts_back)
             changed = await core.perform(actor, rewind)
+            # Before the prompt is asked again: Claude would begin on files that nobody put back.
             if puts_back and changed.refused:
                 raise PromptRefused(changed.refused)
+            # Nothing is dropped so far: the answer stays until the person has decided about the files.
             if changed.paths and not puts_back:
                 remark(f"{put_back_question(changed)} /retry back, or /retry keep.")
                 return

@@ -59,11 +59,14 @@ class TypedInput:
 
         A prompt that the previous core did not confirm comes first.
         """
+        # Only a prompt is repeated. Other input that a lost core did not answer shows on the screen, and can be
+        # given again.
         if self._unconfirmed is not None:
             await self._try(self._send(core, *self._unconfirmed))
         while True:
             wish = await self._screen.wishes.get()
             match wish:
+                # What was typed before it is carried out by now: wishes are taken in order.
                 case Left():
                     return
                 case Decided(ask=ask, decision=decision):
@@ -114,6 +117,7 @@ class TypedInput:
             await core.perform(self._actor, c.SendMessage(session_id=session_id, content=text, origin=origin))
         except CoreLost:
             raise
+        # A refusal is an answer: repeated, the prompt would be refused again at the next core.
         except SessionError:
             self._unconfirmed = None
             raise
@@ -187,6 +191,7 @@ class TypedInput:
         if not 1 <= number <= len(self._permissions):
             self._screen.remark("There is no such number. /permissions prints the list.")
             return
+        # By the id that was listed under this number: another face may have taken a rule back since.
         rule_id = self._permissions[number - 1]
         await self._do(core, c.TakeBackPermission(session_id=session_id, rule_id=rule_id))
         await self._list_permissions(core, session_id)
@@ -200,6 +205,7 @@ class TypedInput:
             return info.id
         if wish.project or wish.model or wish.mode:
             return await self._create(core, wish.project)
+        # The session of the last chat may be deleted, and without a last chat the id is empty.
         with suppress(SessionNotFound):
             info = await core.perform(self._actor, c.GetSession(session_id=self._store.current()))
             if info.lifecycle is not Lifecycle.ENDED:
@@ -297,6 +303,7 @@ class TypedInput:
     async def _completed(self, core: c.Core, beginning: str) -> str:
         """Return the only id that begins like this, as `/sessions` prints it; else `beginning` itself."""
         page = await core.perform(self._actor, c.QuerySessions(limit=_MOST_SEARCHED))
+        # Only among the newest: an older session needs its whole id.
         found = [info.id for info in page.sessions if info.id.startswith(beginning.lower())]
         return found[0] if len(found) == 1 else beginning
 

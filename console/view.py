@@ -94,6 +94,7 @@ class View(msgspec.Struct, frozen=True):
 
 def view_of(info: SessionInfo, after: int) -> View:
     """Return the first view, at event `after`, of a session that this terminal has not shown yet."""
+    # Neither asks nor queue: the events after `after` bring them.
     return View(
         session_id=info.id,
         number=after,
@@ -155,6 +156,7 @@ def _fold_turn(view: View, numbered: e.Numbered) -> tuple[View, list[Shown]]:
             begun = replace(view, running=event.turn_id, running_since_ms=numbered.at_ms)
             return begun, [NoticeShown("Claude goes on by itself: background work has reported.")]
         case e.TurnHeldBack():
+            # The event has no text: the turn that is held back is the one that began last.
             again = WaitingPrompt(event.turn_id, view.last_prompt, was_shown=True)
             return replace(view, waiting=(again, *_without(view, event.turn_id)), running=None), []
         case e.TurnElsewhere():
@@ -222,6 +224,7 @@ def _started(view: View, turn_id: TurnId, at_ms: int) -> tuple[View, list[Shown]
         running=turn_id,
         running_since_ms=at_ms,
         last_prompt=prompts[0] if prompts else view.last_prompt,
+        # The same trouble in another turn is news again.
         last_sentence="",
     )
     return begun, [PromptShown(text) for text in prompts]
@@ -248,6 +251,7 @@ def _block(view: View, block: Block) -> tuple[View, list[Shown]]:
 
 
 def _tool_over(view: View, output: ToolOutput) -> tuple[View, list[Shown]]:
+    # Empty if this terminal began to follow after the call: a result without a call tells people little.
     found = [tool for tool in view.tools if tool.tool_use_id == output.tool_use_id]
     changes = [line[0] for line in output.patch.splitlines() if line[:1] in ("+", "-")]
     shown: list[Shown] = [
@@ -268,6 +272,7 @@ def _ended(view: View, event: e.TurnEnded) -> tuple[View, list[Shown]]:
     unfinished: list[Shown] = [ToolShown(tool, None) for tool in view.tools]
     over = replace(
         view,
+        # A queued turn can end while another one runs.
         running=None if view.running == event.turn_id else view.running,
         waiting=_without(view, event.turn_id),
         tools=(),
@@ -288,6 +293,7 @@ def _settled(
 
 
 def _lifecycle(view: View, event: e.LifecycleChanged) -> tuple[View, list[Shown]]:
+    # Without a process nobody works or asks; the events of the next process say what it does.
     activity = view.activity if event.new is Lifecycle.LIVE else Activity.IDLE
     moved = replace(view, lifecycle=event.new, activity=activity, blocker=None)
     match event.new:

@@ -50,7 +50,9 @@ async def _chat_once(invocation: ChatOnce, settings: Settings) -> int:
     from console.once import OnePrompt, run_once
 
     chat = invocation.chat
+    # Read as bytes: text of the locale may have lone surrogates, which no JSON and no database takes.
     prompt = decoded(sys.stdin.buffer.read()) if invocation.prompt == "-" else invocation.prompt
+    # Before anything is reached: a refusal by the core would leave an empty session behind.
     if not prompt.strip():
         say_on_stderr("The prompt is empty.")
         return BAD_USAGE

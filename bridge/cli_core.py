@@ -54,6 +54,7 @@ def finish(work: Callable[[Settings], Coroutine[Any, Any, int]]) -> int:
     except (KeyboardInterrupt, asyncio.CancelledError):
         return FAILED
     except Exception as error:
+        # Loaded only after an error: the demo's module brings aiohttp, which most commands never need.
         from bridge.control_socket import SocketRefused
         from bridge.demo.process import DemoError
 
@@ -67,6 +68,8 @@ async def _cancelled_by_signals(work: Coroutine[Any, Any, int]) -> int:
     task = asyncio.current_task()
     assert task is not None
     loop = asyncio.get_running_loop()
+    # `asyncio.run` turns only SIGINT into a cancellation. These two would end the process with nothing closed.
+    # SIGHUP comes when the person closes the terminal.
     for number in (signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, task.cancel)
     return await work
@@ -130,6 +133,7 @@ async def _needs_login(settings: Settings, say: Say) -> bool:
     environment = child_environment(os.environ, settings.child_env)
     try:
         command = find_command(settings.claude_command, environment)
+    # No demo then: it stands in for the account alone, and needs the program as well.
     except CliMissing as missing:
         say(str(missing))
         return False
@@ -162,6 +166,7 @@ async def reached_core(place: Place, say: Say, *, dashboard: Dashboard = Dashboa
     async with AsyncExitStack() as stack:
         core, opened = await _reach(place, say, stack)
         is_set = place.settings.web_port is not None
+        # Only for a core that was opened here: the owner of another one has decided about its dashboard.
         if opened is not None and (
             dashboard is Dashboard.OFFERED or (is_set and dashboard is Dashboard.AS_SET)
         ):
@@ -173,6 +178,8 @@ async def _reach(place: Place, say: Say, stack: AsyncExitStack) -> "tuple[Core, 
     """Return the core, and what was opened here if no other process had it."""
     from bridge.control_client import AnotherVersion, connected
 
+    # An owner signs the lock first and listens last. In between it repairs its database and attaches to all its
+    # hosts, so no answer may just mean that it is starting.
     deadline = asyncio.get_running_loop().time() + _JOIN_S
     while True:
         owner = current_owner(place.settings.data_dir)
@@ -183,6 +190,7 @@ async def _reach(place: Place, say: Say, stack: AsyncExitStack) -> "tuple[Core, 
             return await stack.enter_async_context(connected(place.settings.data_dir)), None
         except AlreadyOwned:
             pass  # another process was quicker: join it
+        # A `CoreLost` too, but one that waiting does not mend.
         except AnotherVersion:
             raise
         except CoreLost as lost:
@@ -207,6 +215,8 @@ async def _serve_web(opened: "OpenCore", say: Say, stack: AsyncExitStack) -> Non
         else:
             try:
                 await stack.enter_async_context(web_face(opened, offered_options()))
+            # Nobody chose the usual port, so any free one will do. A port that was set is never replaced
+            # silently.
             except PortTaken:
                 await stack.enter_async_context(web_face(opened, offered_options(any_port=True)))
     except WebRefused as refused:
@@ -223,6 +233,7 @@ def _stop_if_pointless(owner: Owner | None, deadline: float, lost: CoreLost) -> 
     """Raise an error unless the owner may just be starting or ending: `AlreadyOwned`, or the key's."""
     from bridge.control_client import KeyUnreadable
 
+    # A script that restores the database owns the directory without listening.
     waits = owner is not None and owner.kind != OwnerKind.SCRIPT
     if not waits or asyncio.get_running_loop().time() >= deadline:
         raise lost if isinstance(lost, KeyUnreadable) else AlreadyOwned(owner)

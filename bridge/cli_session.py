@@ -42,6 +42,7 @@ def session(wish: SessionAct) -> int:
 
 async def _session(wish: SessionAct, settings: Settings) -> int:
     if wish.act == "session start":
+        # Only this act may begin something new, and so decide for the demo. The others look for what is there.
         place = await choose_place(settings, demo=wish.demo, say=say_on_stderr)
     else:
         place = used_place(settings, demo=wish.demo, say=say_on_stderr)
@@ -137,6 +138,7 @@ class SessionActs:
         if wish.propose:
             folder = await self._perform(c.ProposeEnd(session_id=session_id, summary=summary))
             return self._print(folder, [f"{folder.name}: the end is proposed. Nothing ends before a yes."])
+        # An end without words takes the stored draft, so there has to be one.
         if not summary:
             await self._perform(c.DraftEnd(session_id=session_id))
         command = c.EndSession(session_id=session_id, summary=summary, score=_score(wish.score))
@@ -164,6 +166,7 @@ class SessionActs:
         numbers = f"{preview.creates} created, {preview.changes} changed, {preview.deletes} deleted"
         if not confirmed(f"Put the files back? {numbers}, {preview.kept} left alone.", yes=self._wish.yes):
             return FAILED
+        # With the digest of what the person agreed to: if a file has changed since, the core refuses.
         command = c.RestoreFiles(
             session_id=session_id,
             checkpoint_id=chosen.info.id,
@@ -171,12 +174,14 @@ class SessionActs:
             digest=preview.digest,
         )
         done = await self._perform(command)
+        # `safety` is the checkpoint that the core takes before it touches a file.
         return self._print(done, [f"{done.restored:,} files are back. Checkpoint {done.safety.id} undoes it."])
 
     async def _checkpoints(self, session_id: str) -> "AsyncIterator[NumberedCheckpoint]":
         """Yield the session's checkpoints with their numbers, newest first."""
         infos: list[c.CheckpointInfo] = []
         cursor = ""
+        # To the last page: numbers count from the first checkpoint, which comes last.
         while True:
             listing = c.ListCheckpoints(session_id=session_id, cursor=cursor, limit=_PAGE)
             page = await self._perform(listing)
@@ -228,6 +233,8 @@ class SessionActs:
         """Return the id of the session that the arguments name; without one, that of the newest folder."""
         wanted = self._wish.session
         active = (await self._perform(c.ListFolders(limit=c.MOST_FOLDERS))).folders
+        # The option was left out. An empty one is bad usage, else a script with an unset variable would end
+        # somebody's newest session.
         if not wanted:
             if not active:
                 raise Unclear("No session has a focus yet: `session start` begins one, or name --session.")
@@ -265,6 +272,7 @@ def _artifact_lines(found: c.Artifacts) -> list[str]:
 
 def _project_of(directory: Path, workspace: Path) -> str:
     """Return the project that `directory` is in. Raises `Unclear` if it is in none."""
+    # Resolved: a link that leads into the workspace counts as the place behind it.
     here, root = directory.resolve(), workspace.resolve()
     if not here.is_relative_to(root) or here == root:
         raise Unclear(f"{here} is in no project of WORKSPACE_ROOT ({root}): name a --project.")

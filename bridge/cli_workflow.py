@@ -85,6 +85,8 @@ class Acts:
             case "report" | "patch":
                 command = c.ReadRunReport if wish.act == "report" else c.ReadRunPatch
                 file = await self._perform(command(run_id=run_id))
+                # As bytes: a patch that was decoded and encoded again would not apply to files in another
+                # encoding.
                 sys.stdout.buffer.write(file.data)
                 return OK
             case "merge":
@@ -117,6 +119,7 @@ class Acts:
         if wish.prd:
             try:
                 data = await asyncio.to_thread(Path(wish.prd).read_bytes)
+                # One byte more than is allowed, so that a longer document is refused and not silently cut.
                 prd = data[: _MOST_PRD + 1].decode("utf-8")
             except OSError as error:
                 say_on_stderr(f"{wish.prd} cannot be read: {error.strerror}.")
@@ -154,6 +157,7 @@ class Acts:
         feed = self._core.follow_all(unchanging(self._actor), None, growing=False)
         async with aclosing(feed):
             async for news in feed:
+                # `Begun` always counts: the run may have come to its end before the stream began.
                 if isinstance(news, c.Changes) and not any(map(_may_matter, news.items)):
                     continue
                 run = await self._perform(c.GetRun(run_id=run.id))
@@ -181,10 +185,12 @@ class Acts:
         """Return the run of a whole id, or the newest one whose id ends with the typed text."""
         typed = self._wish.run
         page = await self._perform(c.QueryRuns(limit=100))
+        # By the end of the id: ids begin with the time, so the newest ones begin alike.
         ends = [each for each in page.runs if each.id.endswith(typed) and len(typed) >= _LEAST_OF_AN_ID]
         if ends:
             return ends[0]
         try:
+            # An older run is not among the newest hundred; it takes its whole id.
             return await self._perform(c.GetRun(run_id=typed))
         except c.RunNotFound:
             return None
@@ -216,6 +222,7 @@ def _shown(run: c.RunInfo) -> list[str]:
         lines += ["", run.plan.text, "", "Commands that will check the work:"]
         lines += [f"  {line}" for line in check_lines(run.plan.checks)]
         if not run.plan.approved_by:
+            # With the digest: a plan that changes after the person has read it cannot be approved by this line.
             approve = f"{typed_bridge()} workflow approve {run.id[-6:]} --plan {run.plan_digest}"
             lines += ["", f"To approve exactly this: {approve}"]
     lines += [task_line(number, each) for number, each in enumerate(run.tasks, 1)]

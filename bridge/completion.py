@@ -33,6 +33,7 @@ def _commands(parser: argparse.ArgumentParser, before: str) -> Iterator[tuple[st
     actions = parser._actions  # noqa: SLF001 (argparse has no other way)
     given = [str(each) for action in actions if not action.option_strings for each in action.choices or ()]
     flags = [flag for action in actions for flag in action.option_strings]
+    # A positional's choices may be the names of the commands: each word once.
     yield before, tuple(dict.fromkeys((*given, *flags)))
     for name, each in below.items():
         yield from _commands(each, f"{before} {name}")
@@ -55,6 +56,7 @@ def _below(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser
 
 
 def _bash(commands: Words, choices: Words) -> str:
+    # `-o default` goes on with file names where none of our words fits.
     return f"""\
 {_FUNCTION}() {{
     local current=${{COMP_WORDS[COMP_CWORD]}} line= words= i
@@ -76,6 +78,7 @@ complete -o default -F {_FUNCTION} {_NAME}
 
 
 def _zsh(commands: Words, choices: Words) -> str:
+    # `compadd` fails if no word fits; then zsh offers file names.
     return f"""\
 #compdef {_NAME}
 {_FUNCTION}() {{
@@ -105,6 +108,7 @@ def _fish(commands: Words, choices: Words) -> str:
         for line, words in {**commands, **choices}.items()
     ]
     lines = "\n".join(cases)
+    # `-f` keeps fish from offering file names beside our words. So paths are completed by the function itself.
     return f"""\
 function _{_FUNCTION}_words
     set -l line ""

@@ -78,6 +78,7 @@ class ControlClient:
             answered = asyncio.create_task(_answer(line), name="control file")
             try:
                 async for data in content:
+                    # The caller may yield pieces of any size, and a piece is one line of JSON.
                     for begin in range(0, len(data), wire.PIECE_BYTES):
                         await line.send(wire.Piece(1, data[begin : begin + wire.PIECE_BYTES]))
                     if answered.done():
@@ -103,6 +104,7 @@ class ControlClient:
                             raise wire.rebuilt(response)
                         case _:
                             continue
+        # Neither an end nor an error came: the file is cut here, and must not look whole.
         raise _lost()
 
     async def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
@@ -236,6 +238,7 @@ class _Line:
         try:
             async with asyncio.timeout(_GREETING_S):
                 response: wire.Response = wire.responses.decode(await self._reader.readline())
+        # `ValueError`: a line longer than asyncio's buffer. Whatever listens there, it is no bridge.
         except (TimeoutError, ConnectionError, ValueError, msgspec.DecodeError) as error:
             raise _lost() from error
         return response
@@ -243,6 +246,7 @@ class _Line:
 
 @asynccontextmanager
 async def _connected_line(data_dir: Path, key: KeyKind) -> AsyncIterator[_Line]:
+    # Connected first: under a long path the address is a link that exists only during that call.
     reader, writer = await asyncio.open_unix_connection(sock=control_socket.connect(data_dir))
     try:
         line = _Line(reader, writer)

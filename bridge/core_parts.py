@@ -72,6 +72,7 @@ def _checkpoints(settings: Settings) -> CheckpointPolicy:
         max_files=settings.checkpoint_max_files,
         max_store_bytes=settings.checkpoint_max_store,
     )
+    # A checkpoint of the workspace root would put the files of all projects into one store.
     private = (*_private_places(settings), settings.workspace_root)
     rules = CheckpointRules(settings.data_dir / "checkpoints", caps, RetentionAges(), private)
     return CheckpointPolicy(rules, settings.checkpoint_wait, settings.checkpoint_interval)
@@ -109,6 +110,7 @@ def service_parts(settings: Settings, database: Database, manager: SessionManage
 
 async def _copy_database(database: Database) -> Path:
     """Copy the database, test the copy, and return its path."""
+    # Imported at the first backup: most starts make none.
     from bridge.backups import back_up
 
     return (await back_up(database)).path

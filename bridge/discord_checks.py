@@ -22,6 +22,7 @@ from machine.own_command import typed_bridge
 
 PORTAL = "https://discord.com/developers/applications"
 
+# One request for each: a long list would meet Discord's rate limit, which nothing here waits for.
 _MOST_PEOPLE = 25
 
 
@@ -87,6 +88,7 @@ def check_intent(bot: Bot) -> Finding:
     """Whether the bot may read people's messages."""
     if bot.application.reads_messages:
         return ok("intent", "The Message Content intent is on.")
+    # The gateway then closes with 4014 at each start, so no restart helps.
     return failed(
         "intent",
         "The Message Content intent is off, so the bot cannot read prompts, and Discord closes its connection.",
@@ -121,8 +123,10 @@ async def check_guild(
 
 
 def _permissions(bot: Bot, guild: Guild, roles: Collection[str]) -> Finding:
+    # Of the server's roles alone: a channel may still take a permission away by an overwrite.
     bits = 0
     for role in guild.roles:
+        # The role @everyone has the server's id, and Discord lists it for no member over REST.
         if role.id == guild.id or role.id in roles:
             bits |= int(role.permissions)
     if missing := lacking(bits):
@@ -143,6 +147,7 @@ async def _people(rest: DiscordRest, guild: Guild, settings: Settings) -> list[F
         ("VIEWER_ROLE_IDS", settings.viewer_role_ids),
     ):
         strange = sorted(str(each) for each in ids if str(each) not in known)
+        # With several servers the id may belong to another one.
         if strange and len(settings.allowed_guild_ids) == 1:
             sentence = f"{name} names no role of {guild.name}: {', '.join(strange)}."
             findings.append(
@@ -161,5 +166,6 @@ async def _is_member(rest: DiscordRest, guild_id: str, user_id: str) -> bool:
     try:
         await rest.member(guild_id, user_id)
     except DiscordRefused as refused:
+        # Any other refusal says nothing about the person.
         return not refused.is_absent
     return True

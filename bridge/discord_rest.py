@@ -129,6 +129,7 @@ class DiscordRest:
         return await self._get(f"/guilds/{guild_id}/members/{user_id}", Member)
 
     async def _get(self, path: str, kind: type[T]) -> T:
+        # Discord's documentation demands a user agent of this form; others may be blocked before they reach it.
         headers = {"Authorization": f"Bot {self._token}", "User-Agent": "DiscordBot (claude-discord-bridge, 0)"}
         try:
             async with self._http.get(f"{self._api}{path}", headers=headers) as answer:

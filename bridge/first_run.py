@@ -133,6 +133,7 @@ class _Interview:
             data = self._directory("DATA_DIR", "data", "Where shall the bridge keep its own files?")
             if not projects.is_relative_to(data):
                 break
+            # Both are asked again: nobody knows which of the two answers was the wrong one.
             sentence = f"WORKSPACE_ROOT lies in DATA_DIR, and nothing there is for Claude: {projects}."
             self._show([failed("directories", sentence, "Write a directory outside of it.")])
         self._claude()
@@ -155,6 +156,7 @@ class _Interview:
             if bot is not None:
                 self.answers["DISCORD_TOKEN"] = token
                 return bot
+            # A stored token that Discord refused is not offered again, else Enter would send it for ever.
             kept, empty = "", "leave that for later"
 
     async def _look_up(self, token: str) -> tuple[Finding, Bot | None]:
@@ -224,6 +226,7 @@ class _Interview:
 
     def _admins(self, person: str) -> None:
         """Make the person who sets the bridge up an admin, unless somebody is one already."""
+        # Without an admin nobody could decide which projects are trusted.
         if not self.present.get("ADMIN_USER_IDS"):
             self.answers["ADMIN_USER_IDS"] = person
             self.asker.say(f"{person} is an admin, who sees all sessions. ADMIN_USER_IDS names others.")

@@ -62,6 +62,7 @@ def set_up_logging(plan: LogPlan) -> None:
         handlers.append((_file_handler(plan.directory), False))
     for handler, pretty in handlers:
         handler.setFormatter(_PrettyLines(redactor) if pretty else _JsonLines(redactor))
+        # One for each handler: a shared one would count every record once per handler.
         handler.addFilter(RateBound())
         handler.set_name(_OURS)
         root.addHandler(handler)
@@ -94,6 +95,7 @@ def _file_handler(directory: Path) -> logging.Handler:
         maxBytes=FILE_BYTES,
         backupCount=FILES_KEPT,
         encoding="utf-8",
+        # A lone surrogate in one field must not lose the whole record.
         errors="backslashreplace",
     )
 
@@ -131,6 +133,7 @@ class _JsonLines(_Lines):
             "logger": record.name,
             "timestamp": _time(record),
         }
+        # `about` comes last, so that no field of a record takes the place of its level or time.
         return json.dumps({**fields, **about}, ensure_ascii=False, default=repr)
 
 

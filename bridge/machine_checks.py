@@ -38,12 +38,14 @@ INSTALL_CLAUDE = (
 )
 
 _ANSWER_S = 10.0
+# The first git with `merge-tree --write-tree`, which merges without touching a work directory.
 _OLDEST_GIT = (2, 38)
 _OLDEST_WORDS = "2.38"
 
 
 def check_directory(name: str, setting: str, path: Path, *, private: bool = False) -> Finding:
     """Whether `path`, or the nearest existing directory above it, can be written."""
+    # Not `exists`: it raises for a path below a directory that this user may not enter.
     there = next(each for each in (path, *path.parents) if mode_of(each))
     if not there.is_dir():
         return failed(name, f"{path} cannot be a directory: {there} is a file.", f"Set another {setting}.")
@@ -57,6 +59,7 @@ def check_directory(name: str, setting: str, path: Path, *, private: bool = Fals
     if path != there:
         return ok(name, f"{path} is made at the first start.")
     if private and path.stat().st_mode & 0o077:
+        # Only a warning, because the next start takes these rights away by itself.
         return warning(name, f"Other users may look into {path}.", f"Run: chmod 700 {path}")
     return ok(name, f"{path}")
 
@@ -251,6 +254,7 @@ async def check_running(settings: Settings) -> Finding:
     if owner is None:
         return skipped("bridge", "No bridge runs.", f"Start it with: {typed_bridge()}")
     try:
+        # A request, not just a connection: the kernel accepts connections for a bridge that hangs, too.
         async with asyncio.timeout(_ANSWER_S), connected(settings.data_dir) as core:
             await core.perform(local_actor(), QuerySessions(limit=1))
     except (SessionError, TimeoutError, OSError):

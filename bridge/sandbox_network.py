@@ -97,9 +97,12 @@ class SandboxNetwork:
             known = await rows.load_sites(self.db, directory)
             allowed = [each.name for each in known if each.state is SiteState.ALLOWED]
             names += [*GIT, *REGISTRIES, *self.rules.hosts, *allowed]
+            # One at a time: sessions that start together would each ask every package tool.
             async with self._learning:
                 learned = await asyncio.to_thread(self.rules.learn)
             names += [host.host for each in learned if each.is_built_in for host in each.hosts]
+            # Apart from the names: this user set them, so they may lie in a private network, where no name may
+            # lead.
             mirrors = [host for each in learned if not each.is_built_in for host in each.hosts]
         hosts = HostList(names, self.rules.model, mirrors)
         await open_door(self.places, Path(directory), hosts, self.prefix)
@@ -119,12 +122,14 @@ class SandboxNetwork:
                     await self._ask(manager)
                 except ProxyUnavailable as error:
                     log.warning("proxy not running", extra={"why": str(error)})
+            # A proxy that cannot start would otherwise be tried without a pause.
             await asyncio.sleep(_AGAIN_S)
 
     async def _ask(self, manager: SessionManager) -> None:
         """Ask about refused names until the proxy ends."""
         async with aclosing(wanted(self.places)) as names:
             async for key, name in names:
+                # With SANDBOX_NETWORK=model nobody can allow a host, so nobody is asked.
                 if self.rules.network is not Network.LISTED:
                     continue
                 try:

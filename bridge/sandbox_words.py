@@ -67,12 +67,15 @@ def sandbox_findings(found: Sandboxing) -> list[Finding]:
         case Mechanism.LANDLOCK:
             abi = found.landlock.abi if found.landlock else 0
             sentence = f"Landlock (ABI {abi}): files only; the network is open, processes are not limited."
+            # Landlock binds no file, so each project has its own. A renewal ends the refresh token of all
+            # others (ADR 41).
             if login_is_a_file(os.environ):
                 sentence += " Claude would renew its login in one project and end it for all others."
                 return [warning(_NAME, sentence, _LOGIN_REMEDY)]
             if refusal is None:
                 return [ok(_NAME, sentence)]
             return [warning(_NAME, f"{sentence} {refusal[0]}", refusal[1])]
+        # Nothing was tried, so a person has switched it off.
         case Mechanism.NONE if found.bwrap is None:
             return [skipped(_NAME, "SANDBOX is off: Claude reaches every file of this user.", _DOCUMENT)]
         case Mechanism.NONE:
@@ -102,6 +105,7 @@ def news_in_a_session(found: Sandboxing, state: Path) -> str:
             sentence = _WITHOUT
         case _:
             sentence = ""
+    # A mark of its own: people in sessions do not see what the terminal said.
     return sentence if is_news(sentence, state / "said_in_a_session") else ""
 
 

@@ -83,6 +83,7 @@ def arrange(settings: Settings, private: Sequence[Path], place: Path) -> Sandbox
         found = replace(policy, mechanism=Mechanism.LANDLOCK)
         # Landlock cannot limit the network. `auto` does without, and says so.
         if landlock.abi and (policy.network is Network.OPEN or choice is SandboxChoice.LANDLOCK):
+            # Landlock only forbids: it can put nothing in the place of something else.
             options = replace(options, mounts=False)
             return Sandboxing(found, in_landlock(found, landlock.abi), options, bwrap, landlock)
     # A limited network is a demand, and no process starts without it.
@@ -110,6 +111,7 @@ def _write_filter(directory: Path) -> Path | None:
         draft = path.with_suffix(f".{os.getpid()}.tmp")
         draft.touch(mode=0o600)
         draft.write_bytes(program)
+        # Only whole files have the name: a session that starts now may read it.
         draft.rename(path)
     return path
 
@@ -123,6 +125,7 @@ def policy_of(settings: Settings, private: Sequence[Path], place: Path) -> Polic
         mechanism=Mechanism.NONE,
         network=settings.sandbox_network,
         proxy=place / "proxy" if settings.sandbox_network is not Network.OPEN else None,
+        # A kernel that counts all processes of the user would let one session use up the limit of the others.
         limits=Limits(settings.sandbox_processes if limit_counts_inside() else None, settings.sandbox_tmp),
         system=this_system(),
         access=Access(read=(*settings.sandbox_read, *tools), write=settings.sandbox_write),

@@ -92,6 +92,7 @@ def growing(what: str, directory: Path, total_bytes: int) -> Iterator[None]:
             while not done.wait(_LOOK_S):
                 progress.update(task, completed=_bytes_in(directory) - before)
 
+        # A thread, because the block makes the copy with blocking calls.
         watching = Thread(target=watch, name="progress", daemon=True)
         watching.start()
         try:

@@ -29,6 +29,7 @@ _TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
 _FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:I?B)?", re.IGNORECASE)
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
+# With a dot at least: a name without one is looked up in the local network.
 _HOST = re.compile(r"\.?(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,9}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\*?")
 
@@ -124,6 +125,7 @@ def number(*, above: float) -> Reader:
         try:
             found = float(value)
         except ValueError:
+            # Refused below with the others: `float` also takes the words nan and inf.
             found = math.nan
         if not math.isfinite(found):
             raise ValueError(f"is {_shown(value)}, which is not a number")
@@ -150,6 +152,7 @@ def choice(kind: type[StrEnum]) -> Reader:
 def discord_ids(value: str) -> frozenset[int]:
     """Read ids, divided by commas or white space."""
     for name in _split(value):
+        # Not `\d`, which takes digits of every script.
         if not re.fullmatch(r"[0-9]{15,20}", name):
             raise ValueError(f"holds {_shown(name)}, which is no Discord id")
     return frozenset(map(int, _split(value)))
@@ -235,6 +238,7 @@ def locations(value: str) -> tuple[Path, ...]:
 
 
 def _place(value: str) -> Path:
+    # Only for its errors. The path keeps its links, so that a sandbox shows it by the name that was written.
     location(value)
     return Path.cwd() / Path(text(value)).expanduser()
 
@@ -267,6 +271,7 @@ def _shown(value: str) -> str:
 def web_path(value: str) -> str:
     """Read a path such as /claude; return it without a last slash."""
     path = text(value).rstrip("/")
+    # No part may begin with a dot: browsers resolve `..` before they ask.
     if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", path) or "/." in path:
         raise ValueError(f"is {_shown(value)}, which is no path such as /claude")
     return path
@@ -277,6 +282,7 @@ def ip_addresses(value: str) -> tuple[str, ...]:
     found = []
     for word in _split(text(value)):
         try:
+            # In its normal spelling, because requests are compared with it as text.
             found.append(str(ip_address(word)))
         except ValueError:
             raise ValueError(f"holds {_shown(word)}, which is no IP address") from None

@@ -73,7 +73,9 @@ def install(target: Path, wanted: Mapping[str, str], *, force: bool = False) -> 
             written.append(name)
         else:
             edited.append(name)
+    # An edited file keeps its old hash: with the hash of the edit, the next installation would overwrite it.
     ours = {name: _hash(text.encode()) for name, text in wanted.items() if name not in edited}
+    # Last: after a kill before this line the new files are found as they should be, and stay.
     write_whole(target / _NOTED, json.dumps({**noted, **ours}, indent=1, sort_keys=True).encode() + b"\n")
     return Installed(tuple(written), tuple(same), tuple(edited))
 

@@ -18,6 +18,7 @@ _MOST_NAMES = 12
 def user_servers(environment: Mapping[str, str]) -> tuple[str, ...]:
     """Return the names of the servers that a CLI with this environment reads for all projects, sorted."""
     config = config_directory(environment)
+    # Without the variable the CLI keeps this file beside its `.claude` directory, not in it.
     directory = config if environment.get("CLAUDE_CONFIG_DIR") else config.parent
     try:
         state = json.loads((directory / ".claude.json").read_bytes())
@@ -31,6 +32,7 @@ def servers_sentence(names: tuple[str, ...], where: UserServers) -> str:
     """Return which servers run where, with the setting that decides it; empty if there are none."""
     if not names:
         return ""
+    # Any program of this user can write that file, and the sentence goes to a terminal.
     shown = [name if name.isprintable() else ascii(name) for name in names[:_MOST_NAMES]]
     more = f" and {len(names) - _MOST_NAMES} more" if len(names) > _MOST_NAMES else ""
     servers = f"The MCP servers of this machine's user ({', '.join(shown)}{more})"

@@ -86,6 +86,7 @@ async def open_core(settings: Settings, options: CoreOptions) -> AsyncIterator[O
     make_private(_outermost(settings, options))
     _allow_many_files()
     with owning(settings.data_dir, options.kind):
+        # Inside the lock: two processes that rotate one log file would lose each other's lines.
         set_up_logging(
             LogPlan(
                 level=settings.log_level,
@@ -245,6 +246,7 @@ def _without_collections() -> Iterator[None]:
 
 def _temporary(settings: Settings) -> Settings:
     """Return the settings with everything below a directory that no other run shares."""
+    # Always the same one: the next start finds there what a killed run left.
     directory = settings.data_dir / "temporary"
     return replace(settings, data_dir=directory, database_path=directory / "sessions.db")
 
@@ -252,6 +254,7 @@ def _temporary(settings: Settings) -> Settings:
 async def _end_left_overs(settings: Settings, options: CoreOptions) -> None:
     """End processes and remove files that a killed run without persistence left, whatever is set now."""
     temporary = _temporary(settings)
+    # Called before this run makes anything: its own hosts may lie in the same directory.
     if temporary.data_dir.exists():
         backend = _backend(temporary, options, ())
         try:

@@ -51,6 +51,7 @@ async def _serve(options: argparse.Namespace, lock: int) -> None:
     identity = known.identity if known else secrets.token_hex(16)
     async with AsyncExitStack() as stack:
         demo = await _open(stack, identity, known.port if known else None)
+        # Before `ready`: the process that waits for it reads the record at once.
         save_record(options.directory, DemoRecord(demo.port, identity))
         if options.ready_fd is not None:
             os.write(options.ready_fd, b"ready")
@@ -61,6 +62,7 @@ async def _serve(options: argparse.Namespace, lock: int) -> None:
 async def _open(stack: AsyncExitStack, identity: str, last_port: int | None) -> DemoModel:
     """Start the demo on its last port, or on a new one if it had none or another program uses that port now."""
     ports = secrets.SystemRandom().sample(LASTING_PORTS, _TRIES)
+    # The last port first: live CLIs were started with it, and cannot be told another.
     for port in ports if last_port is None else [last_port, *ports]:
         with suppress(OSError):
             return await stack.enter_async_context(DemoModel(port, identity=identity))

@@ -25,6 +25,7 @@ def tool_call(call: Call, around: Dependencies) -> tuple[str, Mapping[str, Any]]
     """Return the name of the tool and its input. Relative paths begin at the work directory."""
     if call.verb == "tool":
         return call.arguments[0] or "Bash", _json_object(call.arguments[1])
+    # Versions of the CLI without the list offer single tasks instead.
     if call.verb == "todo" and "TodoWrite" not in around.tools:
         return "TaskCreate", {"subject": "DEMO task", "description": "Show a list of things to do"}
     name, make = _CALLS[call.verb]
@@ -94,6 +95,7 @@ def _subagent(arguments: tuple[str, ...], _: Dependencies) -> _Input:
         "description": "DEMO subagent",
         "prompt": arguments[0],
         "subagent_type": "general-purpose",
+        # By default the CLI runs a subagent beside the turn, which would end before it.
         "run_in_background": False,
     }
 

@@ -60,6 +60,7 @@ class DemoModel:
         self._news = asyncio.Condition()
         self._streams = 0
         self._last_used = time.monotonic()
+        # Each holds a whole conversation, and the process may live for days.
         self.requests: deque[SeenRequest] = deque(maxlen=_KEPT_REQUESTS)
 
     async def __aenter__(self) -> Self:
@@ -80,6 +81,7 @@ class DemoModel:
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.2)
         await self._runner.setup()
         try:
+            # This machine alone: it takes any key.
             await web.TCPSite(self._runner, "127.0.0.1", self._port).start()
         except OSError:
             await self._runner.cleanup()
@@ -181,6 +183,8 @@ class DemoModel:
                     case Gate(name=name):
                         await self._wait_at(name, response)
                     case Break(how=how):
+                        # Counted before the cut: the client's next try may come before this line could run
+                        # after it.
                         self._failures[key] += 1
                         await asyncio.sleep(_BEFORE_BREAK_S)
                         if how == "drop":

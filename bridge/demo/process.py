@@ -85,6 +85,7 @@ def demo_environment(endpoint: DemoEndpoint) -> dict[str, str]:
         "DISABLE_AUTOUPDATER": "1",
         "DISABLE_ERROR_REPORTING": "1",
         "DISABLE_TELEMETRY": "1",
+        # A proxy would look for this address on its own machine.
         "NO_PROXY": "127.0.0.1",
         "no_proxy": "127.0.0.1",
     }
@@ -95,6 +96,7 @@ def seed_config(directory: Path) -> Path:
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
     state = directory / ".claude.json"
     if not state.exists():
+        # The CLI remembers a key by its last 20 characters.
         answers = {"approved": [DEMO_API_KEY[-20:]], "rejected": []}
         content = {"hasCompletedOnboarding": True, "customApiKeyResponses": answers, "projects": {}}
         _write_private(state, json.dumps(content))
@@ -161,6 +163,7 @@ async def _start(directory: Path, idle_exit_s: float) -> None:
         shell = await asyncio.create_subprocess_exec(
             *("/bin/sh", "-c", '"$@" &', "sh", *argv),
             *("--idle-exit", str(idle_exit_s), "--ready-fd", str(writing)),
+            # It outlives this process, and its environment stays readable: no token and no key may be in it.
             env={"PATH": os.defpath, "PYTHONPATH": str(Path(__file__).parents[2])},
             stdin=asyncio.subprocess.DEVNULL,
             stdout=log,
@@ -172,6 +175,7 @@ async def _start(directory: Path, idle_exit_s: float) -> None:
         os.close(reading)
         raise DemoError(f"the demo model cannot be started: {error.strerror}") from error
     finally:
+        # Also when all went well: `_read_all` ends only after the last writer has closed the pipe.
         os.close(writing)
         os.close(log)
     await shell.wait()

@@ -144,6 +144,8 @@ def _still_fails(times: int, failures: int) -> bool:
 
 def _due_steps(conversation: Conversation) -> Sequence[Step]:
     """Return the steps of the message that is due now."""
+    # Requests of the CLI's own come first: a title or a summary carries the prompt along, and would run its
+    # script again.
     if conversation.output_schema is not None:
         return [Say(json.dumps(_example(conversation.output_schema, "answer")))]
     if "Your task is to create a detailed summary" in conversation.prompt:
@@ -224,6 +226,7 @@ def _deltas(step: Say | Lines | Big | Exhibit | Digest | Unknown, prompt: str) -
         case Lines(count=count):
             return tuple(f"DEMO line {n} of {count}\n" for n in range(1, count + 1))
         case Big(megabytes=megabytes):
+            # 64 KiB each: 13,107 words of five characters, and the line end.
             return (f"{'DEMO ' * 13107}\n",) * (16 * megabytes)
         case Exhibit(name=name):
             return SAMPLE_TEXTS[name]

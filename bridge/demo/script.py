@@ -206,6 +206,7 @@ def _steps(word: str, argument: str) -> tuple[Step, ...]:
     if word == "edit":
         path, _, rest = argument.partition(" ")
         old, new = _two_braced(rest.strip())
+        # The CLI refuses to edit a file that Claude has not read.
         return (Call("read", (path,)), Call("edit", (path, old, new)))
     if word == "plan":
         words = _bare(argument) or "Look around, change one file, check it."

@@ -1,11 +1,13 @@
 """`claude-bridge session …` and `backup …`, the scripts for the same acts, and completion in shells."""
 
+import asyncio
 import io
 import json
 import os
 import re
 import runpy
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from shutil import which
 from typing import Any
@@ -23,6 +25,7 @@ from bridge.session_arguments import SessionAct
 from sessions.errors import FolderRefused
 from tests.sessions.checkpointed import policy_in
 from tests.sessions.running_core import ADMIN, RunningCore, running_core
+from tests.web.test_kill import end_programs
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -101,6 +104,14 @@ async def test_typed_text_is_stored_as_text_and_printed_without_control_of_the_t
         assert "\x07" not in printed
 
 
+@pytest.fixture
+def ending_demo(tmp_path: Path) -> Iterator[None]:
+    """The demo model of `tmp_path`, which outlives a command, ends with the test."""
+    yield
+    asyncio.run(end_programs(tmp_path))
+
+
+@pytest.mark.usefixtures("ending_demo")
 def test_an_act_is_about_the_demo_as_long_as_only_the_demo_was_used(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -28,6 +28,7 @@ def whole_of(parts: ServiceParts, info: c.BackupInfo) -> Path:
 
 def backup_id_of(root: Path, place: Path) -> str:
     """Return the id of the backup whose file is `place`."""
+    # Of a whole backup the manifest is the file, and its directory has the name.
     if place.name == NAME:
         return place.parent.relative_to(root).as_posix()
     return place.relative_to(root).as_posix().removesuffix(".zip").removesuffix("-backup")

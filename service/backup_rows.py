@@ -63,6 +63,7 @@ def backup_made(backup_id: str, sha256: str, size_bytes: int, files: int, troubl
 
 def backup_removing(backup_id: str) -> Statement:
     """Store that a backup is being removed."""
+    # Before its files go: a start after a kill finds the row and removes the rest.
     return Statement("UPDATE backups SET status = 'removing' WHERE id = ?", (backup_id,))
 
 
@@ -96,6 +97,7 @@ async def load_backup(db: Database, backup_id: str) -> StoredBackup | None:
 async def load_backups(db: Database, *, kind: str = "", session_id: str = "") -> list[StoredBackup]:
     """Return the backups that were made, newest first."""
     found = await db.read(
+        # Neither those in the making nor those that are being removed: half a backup must not be offered.
         f"SELECT {_COLUMNS} FROM backups WHERE status = 'made' AND (? = '' OR kind = ?)"  # noqa: S608
         " AND (? = '' OR session_id = ?) ORDER BY made_ms DESC, id DESC",
         (kind, kind, session_id, session_id),

@@ -43,6 +43,7 @@ def draft_report(
         *words,
         *_files(changes),
         *_prompts(turns),
+        # Claude's words stand for the last answer, which would say the same again.
         *([] if written else _answer(turns)),
         *_open(snapshot),
     ]
@@ -76,6 +77,7 @@ def _files(changes: BranchChanges) -> Iterator[str]:
 def _answer(turns: Sequence[WholeTurn]) -> Iterator[str]:
     for each in turns:
         texts = [placed.block.text for placed in each.blocks if isinstance(placed.block, Text)]
+        # A turn that was cut may end in the middle of a thought.
         if each.turn.status is TurnStatus.DONE and texts:
             yield f"\nIts last answer (turn {each.turn.number}):"
             yield texts[-1].strip()[:_MOST_OF_THE_ANSWER]

@@ -103,6 +103,7 @@ async def _listed(
         changes: Sequence[PathChange] | None = None
         if with_changes:
             try:
+                # Takes a checkpoint of each branch, so only on request.
                 changes = await _changes(session)
             except (BranchRefused, CheckpointRefused):
                 changes = None
@@ -129,6 +130,7 @@ async def _listed(
 async def _changes(session: Session) -> list[PathChange]:
     """Return the changes of the branch since its beginning. Raises `BranchRefused`, `CheckpointRefused`."""
     row, checkpoints = await own_copies.branch_of(session), own_copies.checkpoints_of(session)
+    # Against the files as they are now, committed or not.
     now = await checkpoints.take(session, Reason.COMPARE)
     try:
         return await checkpoints.engine.compare(await checkpoints.engine.load(row.checkpoint), now)
@@ -178,6 +180,7 @@ async def _message_by_claude(session: Session, seen: merging.MergeSeen) -> str:
 
 async def _resolve(parts: ServiceParts, session: Session, actor: Actor, command: c.ResolveMerge) -> c.Accepted:
     preview = _preview(await merging.preview(session, command.strategy))
+    # The branch or its target moved since the person saw conflicts: the prompt would send Claude after nothing.
     if not preview.conflicts:
         raise BranchRefused("there are no conflicts any more; look at the preview")
     prompt = resolving_prompt(preview)

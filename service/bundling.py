@@ -106,10 +106,12 @@ async def bundle_session(parts: ServiceParts, session: Session, facts: FolderFac
         session=session,
         facts=facts,
         archive=await build_archive(session, with_uploads=True),
+        # Asked for here: the thread below may use neither the session nor the database.
         store=await _store(session, facts),
         place=folder_on_disk(parts, facts.folder),
         redactor=Redactor(parts.secrets),
     )
+    # Compressing takes seconds for a long session, and other sessions go on meanwhile.
     return await asyncio.to_thread(_write, content, target)
 
 
@@ -123,9 +125,11 @@ async def _store(session: Session, facts: FolderFacts) -> Store | None:
 def _write(content: _Content, target: Path) -> Manifest:
     session, facts, store = content.session, content.facts, content.store
     make_directory(target.parent)
+    # Beside the target, so that one look finds what a kill leaves here.
     with tempfile.TemporaryDirectory(prefix=SCRATCH, dir=target.parent) as scratch:
         packed = Path(scratch) / "checkpoints"
         chosen = _chosen(facts.checkpoints)
+        # First of all, because the facts describe only what is in this file.
         there = write_git_bundle(store, [Bundled(c.ref, c.commit) for c in chosen], packed) if store else []
         # A removal or a power cut may have taken some from the store: only those in the file are described.
         held = {each.ref for each in there}
@@ -139,6 +143,7 @@ def _write(content: _Content, target: Path) -> Manifest:
                 TRANSCRIPT, to_markdown(content.archive, content.redactor.redact).encode("utf-8", "replace")
             )
             if held:
+                # Git has compressed it already.
                 yield Source(CHECKPOINTS, packed, packed=True)
             for name, path in content.place.files():
                 yield Source(f"{FOLDER}{name}", path)
@@ -153,6 +158,7 @@ def _write(content: _Content, target: Path) -> Manifest:
 
 def _chosen(checkpoints: tuple[Checkpoint, ...]) -> list[Checkpoint]:
     """Return those that go into a bundle: the pinned ones and the newest, oldest first."""
+    # By the end of the list: facts have the checkpoints oldest first.
     newest = {each.id for each in checkpoints[-MOST_CHECKPOINTS:]}
     return [each for each in checkpoints if each.is_pinned or each.id in newest]
 
@@ -167,6 +173,7 @@ def _facts(session: Session, facts: FolderFacts, checkpoints: list[Checkpoint]) 
         focus=folder.focus,
         user_id=session.snapshot.user_id,
         began_ms=folder.began_ms,
+        # An end without words of its own took the draft.
         summary=(end.summary or end.draft) if end is not None else "",
         score=dict(end.score) if end is not None else {},
         notes=tuple(

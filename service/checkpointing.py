@@ -65,6 +65,7 @@ async def put_turn_back(parts: ServiceParts, session: Session, command: c.Rewind
     checkpoints = session.around.checkpoints
     if checkpoints is None:
         return None
+    # Checkpoints see what Bash changed; the CLI's own copies know the files of its tools alone.
     target = await rows.load_anchored(checkpoints.engine.db, session.id, command.turn_id, Reason.BEFORE_PROMPT)
     if target is None:
         return None
@@ -73,6 +74,7 @@ async def put_turn_back(parts: ServiceParts, session: Session, command: c.Rewind
     changes = [each for each in await checkpoints.engine.compare(target, preview.safety) if each.path in paths]
     if not command.dry_run:
         others = parts.manager.loaded()
+        # With the digest of this look: what changes in between makes the restore refuse.
         await restore_files(session, others, target.id, RestoreScope.SESSION, preview.digest)
     return c.FilesChanged(
         paths=tuple(sorted(decoded(path) for path in paths)),
@@ -90,6 +92,7 @@ async def create_checkpoint(
     label = " ".join(command.label.split())[:_MOST_LABEL]
     reason = Reason.MILESTONE if command.milestone else Reason.MANUAL
     taken = await checkpoints.take(session, reason, label, command.origin)
+    # Somebody asked for it, so no rule of age or size removes it.
     await checkpoints.engine.pin(taken)
     from service.session_folders import refresh
     from sessions.rows.folders import load_folder
@@ -119,6 +122,7 @@ async def _compare(
     if command.with_id:
         new = await _of_session(session, checkpoints, command.with_id)
     else:
+        # The files as they are now become a checkpoint, too: only checkpoints can be compared.
         note = Note(session.id, session.snapshot.last_turn or "", Reason.COMPARE)
         new = await checkpoints.engine.take(checkpoints.place(session), note)
     return await _comparison(checkpoints, old, new, with_diff=command.with_diff)
@@ -133,6 +137,7 @@ async def _of_turn(
         raise TurnNotFound(command.turn_id)
     before = await rows.load_anchored(database, session.id, command.turn_id, Reason.BEFORE_PROMPT)
     after = await rows.load_anchored(database, session.id, command.turn_id, Reason.TURN_END)
+    # The turn began before checkpoints were switched on, or its own are removed by age.
     if before is None or after is None:
         raise CheckpointRefused("there are no checkpoints around this turn")
     return await _comparison(checkpoints, before, after, with_diff=command.with_diff)
@@ -150,6 +155,7 @@ async def _preview(
     authors = {each.path: each.owner for each in known}
     steps = [
         c.RestoreStep(decoded(step.path), _kind(step), authors.get(step.path, ""))
+        # A restore may touch every file of a project. The counts below are of all of them.
         for step in plan.steps[:MOST_PATHS]
     ]
     kinds = [_kind(step) for step in plan.steps]

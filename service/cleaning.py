@@ -14,6 +14,7 @@ from sessions.retention_rows import Wanted, load_wanted
 _DAY_MS = 86_400_000
 _STATES = {
     c.RetentionVerb.ARCHIVE: (Lifecycle.PARKED, Lifecycle.FAILED),
+    # Never an active one: a deletion takes two steps, and the first can be taken back.
     c.RetentionVerb.DELETE: (Lifecycle.ENDED,),
 }
 
@@ -52,6 +53,7 @@ async def _due(
         user_id=actor.user_id if rule.only_mine else "",
     )
     found = await load_wanted(manager.db, wanted, limit=MAX_SIZED, among=among)
+    # Sizes come from the disk, so they are looked at for the few that the rows leave.
     sized = [await manager.retention.sized(each) for each in found]
     days = f"no activity for {rule.older_than_days:g} days"
     size = f", larger than {rule.larger_than_mb:g} MB" if rule.larger_than_mb else ""

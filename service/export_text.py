@@ -46,6 +46,7 @@ def to_markdown(archive: SessionArchive, redact: Redact) -> str:
     for each in archive.turns:
         parts.append(f"## {heading_words(each)}")
         if each.turn.prompt:
+            # Each line is quoted, else a heading in a prompt would look like one of the document.
             parts.append("\n".join(f"> {line}" for line in _text(each.turn.prompt).split("\n")))
         parts.extend(_block_markdown(block) for block in each.blocks)
         parts.append(f"*{_name(footer_words(each))}*")
@@ -101,10 +102,12 @@ def _block_markdown(block: Block) -> str:
 
 
 def _text(text: str) -> str:
+    # Readers of Markdown run HTML, and this text may come from a web page that Claude read.
     return without_html(as_seen(text))
 
 
 def _name(text: str) -> str:
+    # On one line, so that it cannot begin a block of its own.
     return _line(as_seen(text)).replace("<", "&lt;")
 
 
@@ -132,6 +135,7 @@ def to_html(archive: SessionArchive, redact: Redact) -> str:
     """Return the session as one HTML page: readable offline, code highlighted, no scripts, nothing loaded."""
 
     def shown(text: str) -> str:
+        # Invisible characters go first: one of them within a secret would hide it from the redactor.
         return redact(as_seen(text))
 
     renderer = MarkdownHtml()
@@ -152,6 +156,7 @@ def to_html(archive: SessionArchive, redact: Redact) -> str:
 def _turn_html(each: ArchivedTurn, renderer: MarkdownHtml, redact: Redact) -> str:
     prompt = ""
     if each.turn.prompt:
+        # As text: a person typed it, and Markdown would change what it says.
         prompt = f'<div class="prompt">{html.escape(redact(each.turn.prompt))}</div>'
     blocks = "\n".join(_block_html(block, renderer, redact) for block in each.blocks)
     return (

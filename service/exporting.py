@@ -40,11 +40,13 @@ async def export_session(
 
     The files of its prompts are only in JSON, and only `with_uploads`.
     """
+    # Only JSON has a place for files.
     archive = await build_archive(session, with_uploads=with_uploads and wanted is ExportFormat.JSON)
     if wanted is ExportFormat.PDF:
         from service.pdf_export import to_pdf
 
         return await to_pdf(archive, redactor.redact)
+    # Rendering a long session takes seconds of CPU.
     return await asyncio.to_thread(_rendered, archive, wanted, redactor)
 
 
@@ -74,6 +76,7 @@ async def build_archive(session: Session, *, with_uploads: bool = False) -> Sess
     while page := await rows.load_turns(db, session.id, before=before, limit=_PAGE):
         turns += [ArchivedTurn(_sound(turn), tuple(await rows.load_blocks(db, turn.id))) for turn in page]
         before = page[-1].number
+    # A session can have several: /clear, for example, begins another one.
     used = {each.turn.conversation_id for each in turns if each.turn.conversation_id}
     names = sorted(used | ({snapshot.conversation_id} if snapshot.conversation_id else set()))
     return SessionArchive(

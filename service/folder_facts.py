@@ -84,6 +84,7 @@ async def load_facts(db: Database, folder: StoredFolder, now_ms: int) -> FolderF
         notes=tuple(await rows.load_notes(db, folder.session_id)),
         artifacts=tuple(artifacts),
         checkpoints=tuple(reversed(newest)),
+        # After the end the figures stand still.
         metrics=await _metrics(db, folder, artifacts, newest, ended_ms or now_ms),
         now_ms=now_ms,
     )
@@ -100,6 +101,7 @@ async def _metrics(
         "SELECT count(*), sum(status = 'failed'), sum(duration_ms), sum(input_tokens), sum(output_tokens),"
         " sum(cache_read_tokens), sum(cache_write_tokens), sum(cost_usd),"
         " sum(iif(payer = 'login', cost_usd, 0)) FROM turns"
+        # What Claude never got is no turn of the session's record.
         " WHERE session_id = ? AND status NOT IN ('withdrawn', 'queued')",
         (folder.session_id,),
     )

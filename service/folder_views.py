@@ -34,6 +34,7 @@ def views_of(facts: FolderFacts) -> dict[str, bytes]:
     }
     for note in facts.notes:
         views[f"{note.kind.directory}/{note.file}"] = note_text(note)
+    # Text of people and tools may hold half of a surrogate pair, which UTF-8 cannot encode.
     return {name: text.encode("utf-8", "replace") for name, text in views.items()}
 
 
@@ -55,6 +56,7 @@ def tracking(folders: Sequence[tuple[StoredFolder, StoredEnd | None]], project: 
     ]
     for folder, end in folders:
         state = "archived" if folder.place is FolderPlace.ARCHIVE else "active"
+        # A draft is not confirmed, and would look like the result.
         summary = _first_line(end.summary) if end is not None and end.status is EndStatus.ENDED else ""
         score = _total(end.score) if end is not None else ""
         cells = (folder.name, _cell(folder.focus), state, score, _cell(summary))
@@ -81,6 +83,7 @@ def _session(facts: FolderFacts) -> Mapping[str, Value]:
         "checkpoints": [
             {"number": number, "time": _iso(each.made_ms), "reason": each.reason.value, "label": each.label}
             for number, each in enumerate(facts.checkpoints, start=1)
+            # Not the automatic ones: each turn makes two. The numbers count all of them.
             if each.label or each.reason in (Reason.MANUAL, Reason.MILESTONE)
         ],
         "metrics": {
@@ -124,6 +127,7 @@ def _paths(facts: FolderFacts, word: str) -> Iterator[str]:
 
 
 def _iso(at_ms: int) -> str:
+    # With the offset: people read these times, and programs must not guess the zone.
     return local_time(at_ms).isoformat(timespec="seconds")
 
 

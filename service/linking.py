@@ -28,6 +28,7 @@ class LoginLinks:
 
     async def make(self, user_id: str, session_id: str) -> c.LoginLink:
         """Return a link for `user_id`, to a session or the list. Raises `WebOff` while no web face runs."""
+        # Asked at each call: a web face comes and goes while the core runs.
         if self.maker is None:
             raise WebOff
         return await self.maker(user_id, session_id)

@@ -83,6 +83,7 @@ async def _branch(manager: SessionManager, parent: Session, actor: Actor, comman
         title=command.title,
         project=parent.snapshot.project,
         model=parent.snapshot.model,
+        # The parent's mode, unless this person may not use it: a branch must not be a way to more rights.
         mode=mode_for(actor, parent.snapshot.mode, manager.policy.bypass),
     )
     turn_id = TurnId(command.turn_id) if command.turn_id is not None else None

@@ -44,9 +44,11 @@ async def to_pdf(archive: SessionArchive, redact: Redact) -> bytes:
         raise PdfRefused(f"A PDF holds at most {MOST_TURNS:,} turns. Take HTML instead.")
     data = await asyncio.to_thread(lambda: json.dumps(_document(archive, redact)).encode())
     try:
+        # The text on stdin, not in an argument or a file: arguments are short, and other users can read them.
         exited = await run_module("service.pdf_export", data=data, deadline_s=_DEADLINE_S)
     except TimeoutError:
         raise PdfRefused("Making the PDF took too long. Take HTML instead.") from None
+    # Both: a process that was killed while it wrote has a code, one that printed something else has not.
     if exited.code != 0 or not exited.stdout.startswith(b"%PDF"):
         raise PdfRefused("The PDF could not be made. Take HTML instead.")
     return exited.stdout
@@ -88,6 +90,7 @@ def _part(block: Block, shown: Redact) -> Mapping[str, Any] | None:
         case Note():
             return _made(plain(shown(block.text)))
         case Other():
+            # Blocks of unknown kinds have no form on paper; JSON and HTML show them.
             return None
         case _:
             assert_never(block)

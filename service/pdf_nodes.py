@@ -31,6 +31,7 @@ _INLINE = {"em": "em", "strong": "strong", "s": "s"}
 
 def markdown_nodes(text: str) -> list[Node]:
     """Return Markdown (CommonMark with tables) as a list of blocks. Images are left out."""
+    # No images: Typst would load them, and the process may read no file.
     parser = MarkdownIt("commonmark", {"html": False}).enable("table").disable("image")
     return _nodes(SyntaxTreeNode(parser.parse(text)).children)
 
@@ -116,6 +117,7 @@ def _directed(node: Node, text: str) -> Node:
     for char in text:
         kind = unicodedata.bidirectional(char)
         if kind in ("R", "AL"):
+            # The first letter with a direction decides, as browsers do with `dir=auto`.
             return {**node, "rtl": True}
         if kind == "L":
             return node

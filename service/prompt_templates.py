@@ -31,6 +31,7 @@ async def template(parts: ServiceParts, actor: Actor, command: c.PromptTemplates
             return await _save(parts, actor, command)
         case c.DeletePromptTemplate():
             found = await _find(parts, actor, command.template_id)
+            # A template without an owner is everybody's.
             if not found.owner_id:
                 authorize(actor, Action.ADMINISTER)
             await db.write([delete_template(found.id, found.owner_id)])

@@ -36,6 +36,7 @@ class Used(msgspec.Struct, frozen=True):
         """Return the time at which so much has left the window that the sum is below `limit`."""
         left = self.amount
         for at_ms, amount in self.entries:
+            # Rounded as the sum is, else an error of the last bits would name the entry after the right one.
             left = round(left - amount, 4)
             if left < limit:
                 return at_ms + self.window_ms
@@ -61,6 +62,7 @@ def _judge(used: Used, limit: float, what: str, now_ms: int) -> str:
     amount = used.amount
     if amount >= limit:
         opens_ms = used.frees_ms(limit)
+        # At least a minute: "in about 0 min" would invite a try that is refused.
         minutes = max(1, round((opens_ms - now_ms) / 60_000))
         opens = datetime.fromtimestamp(opens_ms / 1000, UTC).strftime("%H:%M UTC")
         raise LimitReached(

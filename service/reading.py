@@ -26,6 +26,7 @@ async def read(parts: ServiceParts, session: Session, command: c.ReadingCommand)
     match command:
         case c.GetSession():
             shares = (await session_facts(session)).shares.values()
+            # Here and not in lists: a list would read the shares of each session.
             several = any(level in (ShareLevel.PROMPT, ShareLevel.APPROVE) for level in shares)
             return replace(session_info(manager, session), prompted_by_several=several)
         case c.ReadTurns():
@@ -60,6 +61,7 @@ async def read(parts: ServiceParts, session: Session, command: c.ReadingCommand)
 
 async def _ask(session: Session, ask_id: AskId) -> StoredAsk:
     stored = await rows.load_ask(session.around.db, ask_id)
+    # The id comes from a person, who may have no right to the session of that ask.
     if stored is None or stored.session_id != session.id:
         raise SessionNotFound(ask_id)
     return stored

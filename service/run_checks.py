@@ -28,6 +28,7 @@ class RunChecks:
     async def run(self, session_id: str, name: str, check: c.Check, seconds: float) -> c.CheckResult:
         """Run `check`; see `workflows.ports.RunCheck`. Raises `SessionNotFound`, `WorkDirectoryRefused`."""
         session = await self._manager.get_session(session_id)
+        # Not the clock of the day, which may be set while a check runs.
         begun, wish = time.monotonic(), ShellCommand(name, check.command, seconds, MOST_BYTES)
         try:
             end = await run_shell_command(session, wish)

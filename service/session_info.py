@@ -49,6 +49,7 @@ def session_info(manager: SessionManager, session: Session) -> c.SessionInfo:
 
 def _estimated(info: c.SessionInfo, now_ms: int) -> Progress:
     """Return the progress with an estimate, while Claude works: nobody knows how long a person takes."""
+    # While a person is asked, time passes that says nothing about the work.
     if info.activity is not Activity.WORKING:
         return info.progress
     return replace(info.progress, left=time_left(info.progress, now_ms))
@@ -59,6 +60,7 @@ def _other_model(manager: SessionManager, info: c.SessionInfo) -> str:
     if info.limit is None:
         return ""
     now_ms = manager.now_ms()
+    # The ablest first: a limit of one family may leave the others open.
     open_ones = (each for each in _FAMILIES if manager.limits.blocking_model(each, now_ms) is None)
     return next(open_ones, "")
 
@@ -72,6 +74,7 @@ def info_of(snapshot: Snapshot, terminal_hint: str = "", place_in_line: int | No
         open_asks=tuple(ask.id for ask in snapshot.asks),
         background_tasks=len(snapshot.background_tasks),
         last_event=snapshot.next_event - 1,
+        # The name alone: faces show no path of the machine.
         work_directory_name=snapshot.work_directory.rpartition("/")[2],
         terminal_hint=terminal_hint,
         place_in_line=place_in_line,

@@ -37,6 +37,8 @@ async def read_page(db: Database, actor: Actor, query: QuerySessions) -> tuple[l
     the last row's time and id, so pages stay right while sessions come and go. An invalid cursor gives the
     first page.
     """
+    # What the actor may view is a condition of the query. Filtered afterwards, pages would have holes and tell
+    # how much is hidden.
     where, params = _conditions(actor, query)
     # Without pins in the order, the index on the times can be used.
     pin, first = ("pinned", "pinned DESC, ") if query.pinned_first else ("0", "")
@@ -52,6 +54,7 @@ async def read_page(db: Database, actor: Actor, query: QuerySessions) -> tuple[l
         (*params, limit),
     )
     ids = [SessionId(str(row[0])) for row in rows]
+    # A full page may be the last one. Its cursor then leads to an empty page.
     cursor = f"{rows[-1][2]} {rows[-1][1]} {rows[-1][0]}" if len(rows) == limit else ""
     return ids, cursor
 
@@ -80,6 +83,7 @@ async def queued_turns(db: Database, actor: Actor) -> list[StoredTurn]:
 
 def visible_to(actor: Actor) -> tuple[str, list[SqlValue]]:
     """Return a condition on rows of `sessions` that holds for those that `actor` may view, and its values."""
+    # An admin views all, and a condition on each row would only cost time.
     if actor.role is Role.ADMIN:
         return "1 = 1", []
     grantees = (actor.user_id, *actor.group_ids)
@@ -100,6 +104,7 @@ def _conditions(actor: Actor, query: QuerySessions) -> tuple[list[str], list[Sql
         "model": query.model,
         "project": query.project,
     }
+    # The names of columns are ours; the values are bound.
     for column, value in exact.items():
         if value:
             where.append(f"{column} = ?")

@@ -15,6 +15,7 @@ from texts.unseen import as_seen
 
 PATH_MARK, ID_MARK = "[path]", "[id]"
 _MOST_TOOL_CHARS = 4_000
+# Prompts that Claude never answered.
 _HIDDEN = (TurnStatus.QUEUED, TurnStatus.WITHDRAWN)
 _REST_OF_PATH = r"(?:/[^\s\"'`<>|:;,)\]}\\]*)?"
 # Homes of people on Linux and macOS, whoever runs the bridge.
@@ -47,6 +48,8 @@ class Cleaner:
 
     def clean(self, text: str) -> str:
         """Return `text` with marks in place of everything that strangers must not read."""
+        # First of all: an invisible character within a secret, a path or an id would hide it from the patterns
+        # below.
         text = relative(as_seen(text), self.directory)
         if self._words is not None:
             text = self._count("words", *self._words.subn(MARK, text))
@@ -89,6 +92,8 @@ def _names(turns: Iterable[WholeTurn]) -> dict[str, str]:
     authors = list(dict.fromkeys(each.turn.author_id for each in turns))
     people = [each for each in authors if each]
     several = len(people) > 1
+    # Numbered in the order of their first turn: a page shows that two prompts are of one person, and not of
+    # whom.
     names = {each: f"Person {number}" if several else "Prompt" for number, each in enumerate(people, start=1)}
     return {**names, "": "Prompt"}
 
@@ -117,6 +122,7 @@ def _part(block: Block, options: c.ShareOptions, cleaner: Cleaner) -> c.SharedPa
                 return None
             told = str(block.input.get(telling_field(block.name, block.input), ""))
             label = f"{tool_label(block.name)} {' '.join(told.split())[:200]}".rstrip()
+            # Not escaped to ASCII: an escaped word would get past the maker's own words.
             body = json.dumps(block.input, ensure_ascii=False, indent=1)
             return c.SharedPart(c.PartKind.TOOL, _cut(cleaner.clean(body)), cleaner.clean(label))
         case ToolOutput():
@@ -127,6 +133,7 @@ def _part(block: Block, options: c.ShareOptions, cleaner: Cleaner) -> c.SharedPa
         case Note():
             return c.SharedPart(c.PartKind.NOTE, cleaner.clean(block.text))
         case Other():
+            # Nobody knows what a block of an unknown kind holds.
             return None
         case _:
             assert_never(block)

@@ -66,5 +66,6 @@ def _answer(turns: tuple[WholeTurn, ...]) -> Iterator[str]:
         texts = [each.block.text for each in turn.blocks if isinstance(each.block, Text) and each.block.text]
         if texts:
             yield "\n## Claude's last answer"
+            # Its end: an answer says last what came out.
             yield texts[-1][-_MOST_OF_THE_ANSWER:]
             return

@@ -21,6 +21,7 @@ async def time_turn(parts: ServiceParts, session: Session, command: c.TimingComm
     db, turn_id = parts.manager.db, TurnId(command.turn_id)
     whole = (await rows.load_whole_turn(db, session.id, turn_id, with_blocks=False)).turns[0]
     turn, now_ms = whole.turn, parts.manager.now_ms()
+    # A turn that runs is drawn up to now.
     end_ms = turn.ended_ms or now_ms
     steps = await load_turn_steps(db, session.id, turn_id, turn.queued_ms, end_ms)
     directory = PurePath(session.snapshot.work_directory).name
@@ -45,6 +46,7 @@ def spans_of(
     made = [
         c.Span(kind, max(0, start - begin), max(0, min(stop, end_ms) - begin), label)
         for kind, start, stop, label in found
+        # Clocks may step back between two events.
         if stop >= start
     ]
     return sorted(made, key=lambda span: (span.from_ms, -span.to_ms))
@@ -55,6 +57,7 @@ _Found = tuple[c.SpanKind, int, int, str]
 
 def _before(turn: StoredTurn, steps: Sequence[TimedStep], end_ms: int) -> Iterator[_Found]:
     """Yield the time until Claude's first sign: in line, the process waking, Claude thinking."""
+    # Turns of background work are never sent: the CLI begins them by itself.
     sent = next((step.at_ms for step in steps if step.kind == "turn_sent"), turn.started_ms)
     until = sent if sent is not None else end_ms
     moves = [step for step in steps if step.kind == "lifecycle_changed" and step.at_ms <= until]

@@ -48,6 +48,7 @@ async def list_trust(parts: ServiceParts, command: c.ListTrust) -> c.ProjectTrus
 
 def _name(directory: str, root: Path) -> str:
     path = Path(directory)
+    # Directories are stored resolved, so a workspace behind a link has to be, too.
     base = root.resolve()
     return str(path.relative_to(base)) if path.is_relative_to(base) else path.name
 
@@ -70,6 +71,7 @@ async def _shown(session: Session) -> c.ProjectTrust:
 def refuse_unless_may_decide(parts: ServiceParts, session: Session, actor: Actor) -> None:
     """Raise `NotAllowed` unless `actor` may decide on what the session's project may do (TRUST_PROJECTS)."""
     owner_may = parts.manager.policy.trust.who is WhoTrusts.OWNER and actor.user_id == session.snapshot.user_id
+    # No share includes this: a decision lets the project's own commands run on the machine.
     if actor.role is not Role.ADMIN and not owner_may:
         raise NotAllowed(_DECIDING)
 
@@ -87,5 +89,6 @@ async def _decide(
     decided = StoredTrust(directory, command.trust, found.offer.content_hash, actor.user_id, now_ms)
     # The row first: a process that is renewed reads it.
     await parts.manager.db.write([rows.upsert_trust(decided)])
+    # What counts is part of the launch line, so only a new process has it.
     await parts.manager.renew_processes(directory, _RENEWED)
     return await _shown(session)

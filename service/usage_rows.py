@@ -25,6 +25,7 @@ async def read_usage(db: Database, since_ms: int, group_by: GroupBy | None) -> l
         f"SELECT {group} AS grouped, count(*), sum(turns.status = 'failed'), sum(cost_usd),"  # noqa: S608
         " sum(input_tokens), sum(output_tokens), sum(cache_read_tokens), sum(cache_write_tokens),"
         " avg(nullif(duration_ms, 0)), avg(first_text_ms),"
+        # What a subscription pays is a list price, which nobody is billed.
         " sum(iif(payer = 'login', cost_usd, 0)) FROM turns"
         " WHERE queued_ms >= ? AND status <> 'withdrawn' GROUP BY grouped ORDER BY grouped DESC LIMIT ?",
         (since_ms, _MAX_GROUPS),

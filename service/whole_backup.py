@@ -110,6 +110,7 @@ async def write_whole_backup(parts: ServiceParts, info: c.BackupInfo, target: Pa
     await asyncio.to_thread(make_directory, target)
     projects = await making.projects()
     await asyncio.to_thread(write_whole, target / PROJECTS, msgspec.json.format(msgspec.json.encode(projects)))
+    # After the projects: their checkpoints have rows, which the copy then has.
     await making.database()
     await asyncio.to_thread(making.files)
     manifest = await asyncio.to_thread(_manifest, info, target)

@@ -83,6 +83,7 @@ class WorkflowRoom:
 
     async def do_with(self, actor: Actor, command: c.AnyRunCommand) -> object:
         """Carry out a command about one run. Raises the errors that its docstring names."""
+        # Before the run is read: also a run that cannot be read any more must go.
         if isinstance(command, c.DeleteRun):
             await self.runs.delete_session(command.run_id)
             return c.Nothing()
@@ -104,7 +105,11 @@ class WorkflowRoom:
     async def answer(self, session: Session, command: c.RunAnswerCommand) -> c.Nothing:
         """Take Claude's answer for the run of its session. Raises `RunFieldWrong`."""
         shown = session.snapshot.work_flow
+        # Claude's tools name no run: the session that calls has one or none, so a session cannot answer for
+        # another's.
         run = await self.runs.get_session(shown.id) if shown is not None else None
+        # Only while its step waits for it: a plan that comes later must not replace one that a person has
+        # approved.
         wanted = StepKind.PLAN if isinstance(command, c.OfferRunPlan) else StepKind.TASKS
         if run is None or run.step is None or run.step.kind is not wanted:
             raise c.RunFieldWrong("answer", "no run of this session asks for it now")
@@ -163,6 +168,7 @@ class WorkflowRoom:
             raise c.IllegalRunMove("Changing a task that Claude works on", run.status)
         events: list[m.RunEvent] = [m.TaskMoved(task_id, to)]
         if run.pause is c.PauseReason.TURN_FAILED:
+            # A failed turn paused the run for just this decision.
             events = [m.Resumed(), *events]
         return await self.runs.update_session(run.id, *events)
 
@@ -206,6 +212,7 @@ class WorkflowRoom:
     async def _merge(self, actor: Actor, run: Run) -> c.MergeResult:
         if run.status is not c.RunStatus.COMPLETED:
             raise c.IllegalRunMove("Merging", run.status)
+        # Somebody may merge or commit between the look and the merge; then the look is taken again.
         for _ in range(_MERGE_TRIES):
             seen = await self._core.perform(actor, c.PreviewMerge(session_id=run.session_id))
             last = await load_last_merge(self._manager.db, SessionId(run.session_id))
@@ -354,12 +361,14 @@ class WorkflowRoom:
 
 def _notice(before: RunShown | None, now: RunShown) -> Noticed | None:
     """Return the notice on a run that begins to wait for somebody, or has ended; None for all else."""
+    # A run changes many times within a phase, and each notice pings people.
     if before is not None and (before.status, before.waits_for) == (now.status, now.waits_for):
         return None
     sentence = f"“{now.title}”: {'. '.join(run_lines(now)[:2])}"
     if now.status in c.TERMINAL:
         return Noticed(Topic.RUN_ENDED, sentence, about=now.id)
     asked_for = (c.PauseReason.PERSON, c.PauseReason.TAKEN_OVER)
+    # The person who paused it knows.
     waits = now.waits_for and now.waits_for not in asked_for
     return Noticed(Topic.RUN_WAITS, sentence, about=now.id) if waits else None
 

@@ -78,6 +78,7 @@ def read_tasks(text: str) -> tuple[RunTask, ...]:
 
 def checked_tasks(tasks: Sequence[RunTask]) -> tuple[RunTask, ...]:
     """Return tasks that came by a tool, numbered from 1. Raises `AnswerWrong`."""
+    # Through the same JSON as an answer in words, so that no way around its limits exists.
     facts = [
         {
             "title": each.title,
@@ -92,6 +93,7 @@ def checked_tasks(tasks: Sequence[RunTask]) -> tuple[RunTask, ...]:
 
 def tasks_of(tasks: Sequence[_Task]) -> tuple[RunTask, ...]:
     """Return checked tasks, numbered from 1."""
+    # Numbered here and not by Claude: steps and sessions are named by these ids.
     return tuple(
         RunTask(str(number), each.title, each.details, tuple(each.acceptance), each.independent)
         for number, each in enumerate(tasks, 1)

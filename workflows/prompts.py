@@ -41,6 +41,7 @@ def plan_prompt(run: Run) -> str:
     prd = ""
     if run.prd is not None:
         prd = f"The requirements, from {run.prd.filename}:\n\n{run.prd_text}"
+    # The form comes last: words of a template or a document must not have the last say on it.
     return _joined("Plan this request.", run.request, prd, _own(run, "plan"), _PLAN_FORM)
 
 
@@ -61,6 +62,7 @@ def task_prompt(run: Run, task: RunTask) -> str:
         task.details,
         f"It is done when:\n{acceptance}" if acceptance else "",
         _own(run, "implement"),
+        # The run makes one commit of its own at its end, with everything that the checks have seen.
         "Do this task only, and do not commit. Afterwards say in two or three sentences what you did.",
     )
 

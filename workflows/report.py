@@ -59,6 +59,7 @@ def _tasks(run: Run) -> list[str]:
         again = f" ({each.attempts} attempts)" if each.attempts > 1 else ""
         lines.append(f"- [{_MARKS[each.status]}] {each.title}{again}")
         if each.said:
+            # The end of an answer says what came out.
             lines += [f"  {line}" for line in each.said.strip().splitlines()[-6:]]
     return lines
 

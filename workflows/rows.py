@@ -85,6 +85,7 @@ def update_run(run: Run) -> Statement:
 def delete_run(run_id: str) -> list[Statement]:
     """Delete a run; its session stays."""
     return [
+        # Before the row of the run, which has the number of its text.
         Statement("DELETE FROM run_texts WHERE rowid = (SELECT number FROM runs WHERE id = ?)", (run_id,)),
         Statement("DELETE FROM runs WHERE id = ?", (run_id,)),
     ]
@@ -146,6 +147,7 @@ def _match(text: str) -> str:
     """Return what FTS5 takes for the words of any text; empty without words."""
     # FTS5 refuses a null byte and a lone quotation mark; SQLite takes no lone surrogates.
     clean = text.encode("utf-8", "replace").decode().replace("\0", " ").replace('"', " ")
+    # Quoted, so that no word is an operator of FTS5. Prefixes, because people type beginnings.
     return " ".join(f'"{word}"*' for word in clean.split()[:_MOST_WORDS])
 
 
@@ -158,6 +160,7 @@ def _conditions(query: RunQuery) -> tuple[list[str], list[SqlValue]]:
         marks = ", ".join("?" for _ in query.visible_to)
         shared = f"SELECT session_id FROM shares WHERE grantee IN ({marks})"  # noqa: S608
         where.append(f"(runs.user_id = ? OR runs.session_id IN ({shared}))")
+        # The first id is the person's own. The others are groups, and no group owns a run.
         params += [query.visible_to[0], *query.visible_to]
     for column, value in query.exact.items():
         if value:

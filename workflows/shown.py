@@ -101,6 +101,7 @@ def _waits_for(run: Run) -> str:
         run.status is RunStatus.PLANNING
         and run.plan is not None
         and not run.plan.approved_by
+        # With a note the plan went back to Claude, and nobody can approve it.
         and not run.plan_note
     )
     return "plan" if asks_for_plan else ""

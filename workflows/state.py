@@ -41,6 +41,8 @@ def apply(run: Run, event: RunEvent, at_ms: int) -> Run:
     """Return the run after `event`. Raises `IllegalRunMove` for an event that its state does not allow."""
     # The wall clock may be set back; `updated_ms` never goes back.
     changed = replace(_changed(run, event, at_ms), updated_ms=max(at_ms, run.updated_ms))
+    # The row is written only over the version before: of two changes from one state the second fails, and is
+    # made anew.
     return replace(changed, version=run.version + 1)
 
 
@@ -182,6 +184,7 @@ def _moved(run: Run, to: RunStatus, at_ms: int) -> Run:
 def _paused(run: Run, event: m.Paused, at_ms: int) -> Run:
     taken_over = event.reason is PauseReason.TAKEN_OVER and run.status is _S.PAUSED
     if taken_over:
+        # A run that is paused already keeps the state that it returns to; only the reason changes.
         return replace(run, pause=event.reason, detail=event.detail)
     if _S.PAUSED not in LEGAL_MOVES[run.status]:
         raise IllegalRunMove("Pausing", run.status)
@@ -287,6 +290,7 @@ def _task_moved(run: Run, event: m.TaskMoved) -> Run:
 
 def _alone(run: Run, event: m.TaskAlone) -> Run:
     tasks = tuple(
+        # No longer independent, else it would begin beside others once more.
         replace(each, status=TaskStatus.TODO, independent=False) if each.id == event.task_id else each
         for each in run.tasks
     )
@@ -300,6 +304,7 @@ def _child_changed(child: m.Child, event: m.ChildChanged) -> m.Child:
         child,
         session_id=child.session_id if event.session_id is None else event.session_id,
         step=child.step if event.step is None else event.step,
+        # Once set it stays, so that a repeat after a kill changes nothing.
         done=child.done or event.done,
         failed=child.failed or event.failed,
     )
@@ -321,6 +326,7 @@ def _timed(run: Run, at_ms: int) -> Run:
     if run.status is _S.PAUSED:
         return replace(run, since_ms=at_ms)
     spent = dict(run.stats.phase_ms)
+    # The wall clock may have been set back since.
     spent[run.phase] = spent.get(run.phase, 0) + max(0, at_ms - run.since_ms)
     return replace(run, stats=replace(run.stats, phase_ms=spent), since_ms=at_ms)
 

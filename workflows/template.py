@@ -43,6 +43,7 @@ class Template:
         """Return the bounds of a run. Bounds that a person gave stay as they are."""
         if is_given:
             return config
+        # TOML tells 5 from 5.0; a bound has one type.
         return replace(config, **{name: _LIMITS[name](value) for name, value in self.limits.items()})
 
 
@@ -60,7 +61,9 @@ def in_directory(directory: Path) -> Mapping[str, str]:
     """Return the texts of a directory's templates by name, without links, special and large files."""
     found = {}
     if directory.is_dir() and not directory.is_symlink():
+        # A project's directory may hold any number of files.
         for path in sorted(directory.glob("*.toml"))[:100]:
+            # Looked at before it is opened: a link could lead out of the project, and a FIFO would never end.
             facts = path.lstat()
             if stat.S_ISREG(facts.st_mode) and facts.st_size <= MOST_BYTES and _NAME.fullmatch(path.stem):
                 found[path.stem] = path.read_bytes().decode("utf-8", "replace")

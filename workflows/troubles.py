@@ -32,6 +32,7 @@ async def pause_for(runner: "Runner", error: SessionError) -> None:
     if run.status in TERMINAL or run.status is RunStatus.PAUSED:
         return
     reason, words = await _why(runner, run, error)
+    # In one change: a kill in between would count the error once more.
     await runner.runs.change(run.id, m.Noted("", is_error=True), m.Paused(reason, words))
 
 

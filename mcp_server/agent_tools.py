@@ -112,6 +112,7 @@ async def _read(caller: Caller, wish: ReadSession) -> ShownSession:
 
 
 async def _begin(caller: Caller, wish: BeginSession) -> ListedSession:
+    # The place is not the agent's to choose: a session belongs to the channel that it names.
     command = c.CreateSession(
         channel_id=caller.place, title=one_line(wish.title), project=one_line(wish.project)
     )
@@ -161,6 +162,7 @@ def _shown(view: c.TurnView) -> ShownTurn:
         turn_id=view.turn.id,
         status=view.turn.status.value,
         prompt=view.turn.prompt[:_MOST_ANSWER],
+        # Its end says what came out, and all of it would fill the agent's context.
         answer=as_seen(text)[-_MOST_ANSWER:],
         waits_for_a_person=any(each.status is AskStatus.OPEN for each in view.asks),
     )

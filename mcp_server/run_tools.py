@@ -80,6 +80,8 @@ async def _tasks(caller: Caller, wish: TasksGiven) -> Taken:
 
 
 def _session(caller: Caller) -> str:
+    # Only a call from within names a session by itself. An agent outside could answer for any run of its
+    # person.
     if not caller.session_id:
         raise ToolRefused("Only the Claude of a run's session gives this.")
     return caller.session_id

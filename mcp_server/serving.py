@@ -91,6 +91,7 @@ class AgentServer:
             return _answer(str(error), is_error=True)
         if reply.is_error:
             return _answer(reply.text, is_error=True)
+        # The protocol wants the same value twice: as text for older clients, and structured.
         value = msgspec.json.decode(reply.text)
         if params.name == "session_start":
             self._current = value["session_id"]

@@ -21,6 +21,7 @@ These tools keep the record of your session. People read it later and can put fi
 The tools change no file of the project, and none of them approves anything: a person confirms the end."""
 
 _LISTED = 20
+# The answer goes into Claude's context.
 _PATHS_SHOWN = 100
 
 SessionId = Annotated[
@@ -218,6 +219,7 @@ async def _decide(caller: Caller, wish: WriteNote) -> Written:
 async def _write(caller: Caller, wish: WriteNote, kind: NoteKind) -> Written:
     command = c.AddNote(
         session_id=named_session(caller, wish.session_id),
+        # People and later sessions read it: characters that nobody sees could carry orders to their Claude.
         text=as_seen(wish.text),
         title=one_line(wish.title),
         kind=kind,

@@ -28,6 +28,7 @@ _NO_SESSION = "There is no such session; it may have been cleared."
 _SPACES = re.compile(r"\s+")
 
 
+# Unknown arguments are refused: dropped silently, a model would believe that they counted.
 class Arguments(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of the arguments of all tools."""
 
@@ -113,6 +114,7 @@ def schema_of(arguments: type[Arguments]) -> dict[str, Any]:
     """Return the JSON Schema of a type of arguments, without references."""
     _, parts = msgspec.json.schema_components([arguments])
     schema: dict[str, Any] = parts[arguments.__name__]
+    # Title and docstring are about our code; the tool's own words tell agents what it does.
     return {key: value for key, value in schema.items() if key not in ("title", "description")}
 
 

@@ -41,8 +41,7 @@ def apply(run: Run, event: RunEvent, at_ms: int) -> Run:
     """Return the run after `event`. Raises `IllegalRunMove` for an event that its state does not allow."""
     # The wall clock may be set back; `updated_ms` never goes back.
     changed = replace(_changed(run, event, at_ms), updated_ms=max(at_ms, run.updated_ms))
-    # The row is written only over the version before: of two changes from one state the second fails, and is
-    # made anew.
+    # The row is written only over the version before, so of two changes from one state the second is refused.
     return replace(changed, version=run.version + 1)
 
 

@@ -88,6 +88,7 @@ def _plain(schema: Any) -> Any:
     plain = {name: _plain(value) for name, value in schema.items() if name != "prefixItems"}
     if "prefixItems" in schema:
         kinds = [_plain(each) for each in schema["prefixItems"]]
+        # Not a set: schemas are dictionaries.
         different = [each for number, each in enumerate(kinds) if each not in kinds[:number]]
         plain["items"] = different[0] if len(different) == 1 else {"anyOf": different}
         plain |= {"minItems": len(kinds), "maxItems": len(kinds)}
@@ -116,6 +117,7 @@ def _operation(route: Route, by_kind: dict[int, Any], components: dict[str, Any]
         operation["requestBody"] = {"required": True, "content": {"application/json": {"schema": schema}}}
     if route.scope is not None:
         operation["security"] = [{"token": []}, {"cookie": []}]
+        # OpenAPI knows no scopes of bearer tokens, so this is a word of our own.
         operation["x-scope"] = route.scope.value
     else:
         operation["security"] = []

@@ -46,6 +46,7 @@ def insert_login(login: Login, cookie_hash: str) -> Statement:
 
 async def find_login(db: Database, cookie_hash: str) -> Login | None:
     """Return the login of a cookie, however old."""
+    # The caller judges its age; `forget_expired` removes the row later.
     row = await db.read_one(f"SELECT {_LOGIN_FIELDS} FROM web_logins WHERE cookie_hash = ?", (cookie_hash,))  # noqa: S608
     return _login(row) if row is not None else None
 
@@ -66,6 +67,7 @@ def note_login_used(login_id: str, now_ms: int) -> Statement:
 
 def delete_login(login_id: str, user_id: str) -> Statement:
     """Delete a person's login; `rowcount` is 0 if they have no such login."""
+    # With the person: the id comes from a path, and anybody can write one.
     return Statement("DELETE FROM web_logins WHERE id = ? AND user_id = ?", (login_id, user_id))
 
 
@@ -111,6 +113,7 @@ def note_token_used(token_id: str, now_ms: int) -> Statement:
 
 def delete_token(token_id: str, user_id: str) -> Statement:
     """Delete a person's token; `rowcount` is 0 if they have no such token."""
+    # With the person, as above.
     return Statement("DELETE FROM web_tokens WHERE id = ? AND user_id = ?", (token_id, user_id))
 
 

@@ -128,6 +128,7 @@ def _said(turn: TurnView) -> Sequence[Said]:
     said: list[Said] = []
     if stored.prompt:
         said.append(Said("user", stored.prompt, stored.id, iso(stored.queued_ms)))
+    # What a subagent says is not Claude's answer.
     text = "\n\n".join(block.text for block in turn.contents if isinstance(block, Text) and not block.parent)
     if text:
         said.append(Said("assistant", text, stored.id, iso(stored.ended_ms) if stored.ended_ms else None))

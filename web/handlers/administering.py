@@ -48,6 +48,7 @@ async def plan_cleanup(call: Call) -> c.RetentionReport:
 
 async def apply_cleanup(call: Call) -> c.RetentionReport:
     """Clean up what is due. A deleted session cannot be restored."""
+    # What is deleted cannot be brought back, so a cookie that somebody else got hold of is not enough.
     call.check_fresh()
     return await call.perform(c.ApplyRetention())
 
@@ -67,6 +68,7 @@ async def plan_rule(call: Call) -> c.RetentionReport:
 async def apply_rule(call: Call) -> c.RetentionReport:
     """Clean up those sessions of a plan to which its rule still applies."""
     wish: AppliedRule = call.body
+    # An archived session can be brought back, a deleted one not.
     call.check_fresh(wish.rule.verb is c.RetentionVerb.DELETE)
     return await call.perform(c.ApplyCleanup(rule=wish.rule, session_ids=wish.session_ids))
 
@@ -99,6 +101,7 @@ async def delete_rule(call: Call) -> c.Nothing:
 async def keep_by_form(call: Call) -> web.Response:
     """Keep the rule of the page, or remove one, and show the rules."""
     form = await read_form(call.request)
+    # Looked at, and not used: the same rule twice is one rule.
     form_key(form)
     if form.get("act") == "remove":
         await call.perform(c.DeleteCleanupRule(daily_id=form.get("rule", "")))
@@ -126,6 +129,7 @@ async def clean_by_form(call: Call) -> web.Response:
         raise Refused(400, "wrong_form", "Load the page anew, then try again.")
     call.check_fresh(rule.verb is c.RetentionVerb.DELETE)
     # The ids that the page showed, not the rule alone: sessions that became old since were seen by nobody.
+    # At most as many as the API takes.
     done = await call.perform(c.ApplyCleanup(rule=rule, session_ids=tuple(form.get("ids", "").split())[:500]))
     html = await cleanup_page(call.parts, call.actor, rule, done)
     return web.Response(text=html, content_type="text/html")

@@ -109,6 +109,7 @@ async def undo_merge(call: Call) -> c.MergeResult:
 
 async def draft_report(call: Call) -> c.BranchReport:
     """Draft a report on a branch for the session that it came from. It sends nothing."""
+    # Made of rows alone: a GET wakes no branch and costs nothing.
     return await call.perform(c.DraftReport(session_id=call.session_id))
 
 

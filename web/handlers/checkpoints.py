@@ -60,6 +60,7 @@ async def take_checkpoint(call: Call) -> c.CheckpointInfo:
 async def list_checkpoints(call: Call) -> c.CheckpointPage:
     """List the checkpoints of a session, newest first."""
     query: TimelineQuery = call.query
+    # A wish for more is no error: the cursor leads to the rest.
     limit = min(query.limit, MOST_LISTED)
     return await call.perform(c.ListCheckpoints(session_id=call.session_id, cursor=query.cursor, limit=limit))
 
@@ -123,6 +124,7 @@ ROUTES: Sequence[Route] = (
     Route("GET", f"{_CHECKPOINT}/comparison", compare_checkpoint, query=ComparisonQuery, reply=c.Comparison),
     Route("GET", f"{_CHECKPOINT}/restore", preview_restore, query=RestoreQuery, reply=c.RestorePreview),
     Route("GET", f"{_ONE}/turns/{{turn_id}}/changes", read_turn_changes, query=DiffQuery, reply=c.Comparison),
+    # APPROVE, because a restore changes files at once, and Claude asks nobody about it.
     Route("POST", f"{_ONE}/restores", restore_files, Scope.APPROVE, RestoreWish, reply=c.RestoreResult),
     Route("POST", f"{_ONE}/restores/undo", undo_restore, Scope.APPROVE, reply=c.RestoreResult),
 )

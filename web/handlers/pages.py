@@ -71,6 +71,8 @@ async def begin_by_form(call: Call) -> web.Response:
     """Create a session with its first prompt, and show it."""
     form = await read_form(call.request)
     origin = f"web:{call.actor.user_id}:{form_key(form)}"
+    # The form's key is the place and the prompt's origin: sent again after a kill in between, the form finds
+    # the same session and makes one turn.
     command = c.GetOrCreateSession(
         channel_id="web",
         key=origin,

@@ -88,6 +88,7 @@ async def save_by_form(call: Call) -> web.Response:
         text=form.get("text", "")[:20_000],
         project=form.get("project", ""),
         model=form.get("model", ""),
+        # A form has an empty mode for the usual one.
         mode=PermissionMode(mode) if mode in list(PermissionMode) else None,
         for_all="for_all" in form,
     )
@@ -121,6 +122,7 @@ async def use_by_form(call: Call) -> web.Response:
 
 
 async def _begun(call: Call, filled: c.FilledTemplate, project: str, origin: str) -> SessionId:
+    # The form's key is the place: a form that is sent twice begins one session.
     command = c.GetOrCreateSession(
         channel_id="web", key=origin, project=project, model=filled.model, mode=filled.mode
     )

@@ -46,6 +46,7 @@ async def read_permissions(call: Call) -> c.PermissionRules:
 async def take_permission_back(call: Call) -> c.Nothing:
     """Take a permission rule back, at once."""
     rule = call.place("rule_id")
+    # More digits are no number for SQLite.
     if not rule.isdecimal() or len(rule) > 15:
         raise Refused(404, "rule_not_found", "There is no such rule.")
     listed = await call.perform(c.ReadPermissions(session_id=call.session_id))
@@ -62,6 +63,7 @@ async def read_trust(call: Call) -> c.ProjectTrust:
 async def decide_trust(call: Call) -> c.ProjectTrust:
     """Set the trust in a session's project."""
     wish: TrustWish = call.body
+    # Only for more trust: taking it away must not wait for a login.
     call.check_fresh(wish.trust is Trust.TRUSTED)
     return await call.perform(
         c.DecideTrust(session_id=call.session_id, trust=wish.trust, content_hash=wish.content_hash)

@@ -83,6 +83,7 @@ async def read_turns(call: Call) -> c.TurnPage:
 
 async def read_turn(call: Call) -> c.TurnView:
     """Read one turn, whole."""
+    # Only one turn, so long results of its tools need not be cut as on a page of turns.
     return await call.perform(c.ReadTurn(session_id=call.session_id, turn_id=call.place("turn_id"), whole=True))
 
 

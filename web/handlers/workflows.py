@@ -109,6 +109,7 @@ async def query_runs(call: Call) -> c.RunPage:
 async def start_run(call: Call) -> c.RunInfo:
     """Start a run with a session of its own, in a copy of the project's files."""
     wish: NewRun = call.body
+    # Fields of the same names, so that a new one of the command is one line here.
     facts = {name: getattr(wish, name) for name in wish.__struct_fields__}
     return await call.perform(c.StartRun(channel_id="web", origin=call.origin, **facts))
 
@@ -266,6 +267,7 @@ def _run(call: Call) -> str:
 
 
 def _file(file: c.ExportedFile, media_type: str) -> web.Response:
+    # As a download: what Claude and the project's programs wrote is not shown as a page of this origin.
     headers = {"Content-Disposition": f'attachment; filename="{file.name}"'}
     return web.Response(body=file.data, content_type=media_type, charset="utf-8", headers=headers)
 

@@ -17,6 +17,7 @@ class Presence:
     def come(self, session_id: str, tab: object, user_id: str) -> None:
         """Note that a tab shows the session and is visible."""
         there = self._there.setdefault(session_id, {})
+        # A tab tells that it is visible again and again.
         if tab not in there:
             there[tab] = user_id
             people = self._people.setdefault(session_id, Counter())

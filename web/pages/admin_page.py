@@ -64,6 +64,7 @@ def _people(figures: c.Statistics) -> str:
     rows = "".join(
         f'<tr><th scope="row">{fragments.text_of(row.group or "Background work")}</th>'
         f'<td class="right">{row.totals.turns}</td><td class="right">${row.totals.cost_usd:.2f}</td></tr>'
+        # The core sorts by id, which tells people nothing.
         for row in sorted(figures.groups, key=lambda row: -row.totals.cost_usd)
     )
     head = '<tr><th>Person</th><th class="right">Turns</th><th class="right">Cost</th></tr>'
@@ -73,7 +74,9 @@ def _people(figures: c.Statistics) -> str:
 def _plot(figures: c.Statistics, now_ms: int) -> str:
     """Return costs by day as columns, days without any included; the table below has the same numbers."""
     costs = {row.group: row.totals.cost_usd for row in figures.groups}
+    # In UTC, as the core groups the days.
     today = datetime.fromtimestamp(now_ms / 1000, UTC).date()
+    # Days without costs have no row, and a plot without them would look busier than it was.
     days = [today - timedelta(days=back) for back in reversed(range(_DAYS))]
     most = max(costs.values(), default=0.0) or 1.0
     columns = []

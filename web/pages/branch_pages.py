@@ -75,6 +75,7 @@ async def merge_page(
 
     With `asks_claude`, Claude drafts the message of the commit; with `report_by_claude` the report.
     """
+    # First, so that a session that may not be seen is answered as one that does not exist.
     info = await parts.core.perform(actor, c.GetSession(session_id=session_id))
     reader = await reader_of(parts, actor, info)
     can_undo = False

@@ -103,6 +103,7 @@ def _preview(parts: WebParts, rule: c.CleanupRule, plan: c.RetentionReport, chan
     base = escape(parts.options.base_path, quote=True)
     daily = (
         ""
+        # The core refuses such a rule each day: it would remove what was in use a moment ago.
         if rule.older_than_days < 1
         else (
             f'<form class="row by-form" method="post" action="{base}/cleanup/rules">'
@@ -115,6 +116,7 @@ def _preview(parts: WebParts, rule: c.CleanupRule, plan: c.RetentionReport, chan
         return f'{heading}<p class="dim">There is no such session now.</p>{daily}</section>'
     total = sum(step.size_bytes for step in plan.steps) / 2**20
     listed = "".join(_step(step, base) for step in plan.steps)
+    # The button acts on what the reader sees here, not on what is due when it is pressed.
     ids = " ".join(step.session_id for step in plan.steps)
     count = counted_sessions(len(plan.steps))
     return (
@@ -161,6 +163,7 @@ def _daily_rule(parts: WebParts, actor: Actor, base: str, daily: c.DailyCleanupR
     words = fragments.text_of(f"{whose}{rule_words(daily.rule)}")
     query = {name: value for name, value in _fields(daily.rule).items() if name != "key"}
     look = f"{base}/cleanup?{escape(urlencode({**query, 'rule': daily.id}), quote=True)}"
+    # Only its person can change a rule: it runs with that person's rights.
     change = f'<a href="{look}">Look or change</a>' if is_mine else ""
     remove = (
         f'<form class="by-form" method="post" action="{base}/cleanup/rules">'

@@ -197,6 +197,7 @@ def author_name(user_id: str, names: Mapping[str, str]) -> str:
     if known := names.get(user_id):
         return one_line(known, 40)
     face, _, name = user_id.partition(":")
+    # A Discord id without a known name is shown whole. An empty id is Claude itself, in background work.
     return name if face == "terminal" and name else user_id or "Claude"
 
 
@@ -208,6 +209,7 @@ def moment(at_ms: int) -> datetime:
 def stamp(at_ms: int) -> str:
     """Return a moment; the browser's script shows it in the reader's time zone."""
     at = moment(at_ms)
+    # The server does not know the reader's zone, and without scripts UTC stays.
     return f'<time datetime="{at.isoformat()}">{at:%d %b %Y %H:%M} UTC</time>'
 
 
@@ -296,6 +298,7 @@ def _output(body: ToolOutput, left_out: int, directory: str, whole: str) -> str:
 def _diff(patch: str, left_out: int, whole: str) -> str:
     rows = []
     patch, more = _cut(patch, left_out, whole)
+    # Not `splitlines`: it also ends lines at characters that stand in code.
     for line in as_seen(patch).split("\n"):
         kind = {"+": "added", "-": "removed", "@": "place"}.get(line[:1], "")
         rows.append(f'<span class="{kind}">{escape(line)}</span>' if kind else escape(line))
@@ -348,6 +351,7 @@ def status(info: SessionInfo, reader: Reader) -> str:
     act = ""
     if info.running_turn and reader.prompt:
         act = _act("Stop", "POST", "interrupt")
+    # The limit may have opened, or belong to another model: only a try tells.
     elif state is State.USAGE_LIMIT and reader.prompt:
         act = _act("Try now", "POST", "try-now")
     kind = "needs" if info.open_asks else state.name.lower()

@@ -132,6 +132,7 @@ def _day(info: c.SessionInfo, now_ms: int) -> str:
     today = datetime.fromtimestamp(now_ms / 1000, UTC).astimezone().date()
     if then == today:
         return "Today"
+    # By days of this machine's zone: the server does not know the reader's.
     return "Yesterday" if then == today - timedelta(days=1) else then.strftime("%A, %-d %B %Y")
 
 

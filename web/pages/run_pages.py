@@ -101,6 +101,7 @@ def _acts(run: c.RunInfo, base: str, prompts: bool, approves: bool, manages: boo
         if approves:
             label = f"Go on ({_MORE[run.bound]} more)" if run.bound is not None else "Go on"
             buttons.append(_button("resume", label, "first"))
+        # A run that a person works on by hand is taken over already.
         if prompts and run.pause is not PauseReason.TAKEN_OVER:
             buttons.append(_button("hand", "Take over by hand"))
     elif not ended and prompts:
@@ -111,12 +112,14 @@ def _acts(run: c.RunInfo, base: str, prompts: bool, approves: bool, manages: boo
         buttons.append(_button("merge", "Merge as one commit", "first"))
     links = f'<a href="{base}/api/runs/{escape(run.id)}/report">Report</a>'
     if run.status is RunStatus.COMPLETED:
+        # Only at the end: before it, the files are in the middle of a task.
         links += f' <a href="{base}/api/runs/{escape(run.id)}/patch">Patch</a>'
         links += f' <a href="{base}/chat/{escape(run.session_id)}/merge">Other ways to merge</a>'
     return _form(run, base, f'<div class="row">{"".join(buttons)} {links}</div>')
 
 
 def _plan(run: c.RunInfo, base: str, prompts: bool, approves: bool, names: Mapping[str, str]) -> str:
+    # The text stays plain: rendered Markdown could hide a part of what is approved.
     plan = run.plan
     if plan is None:
         return ""

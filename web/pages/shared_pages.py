@@ -31,6 +31,7 @@ def gone_page(options: WebOptions) -> str:
 
 
 def _bare_page(options: WebOptions, title: str, body: str) -> str:
+    # No script and no way into the bridge: readers are strangers.
     base = escape(options.base_path, quote=True)
     styles = "".join(
         f'<link rel="stylesheet" href="{base}{FILES.path(name)}">' for name in ("app.css", "code.css")
@@ -168,6 +169,7 @@ async def _preview(parts: WebParts, base: str, draft: c.SharedPageDraft) -> str:
 def published_page(parts: WebParts, actor: Actor, session_id: str, published: c.PublishedPage) -> str:
     """Return the page that shows a new address, this once."""
     options = parts.options
+    # The core stored only a hash of the token, so nobody can show this address again.
     address = escape(f"{options.address}/shared/{published.token}", quote=True)
     back = f"{escape(options.base_path, quote=True)}/chat/{escape(session_id)}/share"
     until = fragments.stamp(published.page.expires_ms)

@@ -25,6 +25,7 @@ async def templates_page(parts: WebParts, actor: Actor, session_id: str, edited:
     into = f"?session={escape(session_id, quote=True)}" if session_id else ""
     listed = "".join(_row(each, base, into, actor) for each in found)
     none = '<p class="dim">No template yet. A template keeps a prompt that you use again.</p>'
+    # An unknown id shows an empty form: the template may have been deleted in another tab.
     chosen = next((each for each in found if each.id == edited), None)
     cards = f'<ul class="sessions templates">{listed}</ul>' if listed else none
     body = f"<h1>Prompt templates</h1>{cards}{await _form(parts, actor, base, chosen)}"

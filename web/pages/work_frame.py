@@ -63,6 +63,7 @@ def act(
     a refusal with the code `asks` is a question, too, and yes sends `anyway` instead.
     """
     method, _, path = route.partition(" ")
+    # As data, not as a script: the policy of the pages lets no script stand in the HTML.
     sent = "" if body is None else msgspec.json.encode(body).decode()
     facts = {"act": method, "path": path, "body": sent, "then": then, **asks}
     data = "".join(f' data-{name}="{escape(value, quote=True)}"' for name, value in facts.items() if value)

@@ -74,6 +74,7 @@ class SessionFacts(msgspec.Struct, frozen=True):
     shares: Mapping[str, ShareLevel] = {}
 
 
+# No share includes MANAGE: only the owner and admins end, move, merge or share a session.
 _INCLUDED = {
     Action.VIEW: (ShareLevel.VIEW, ShareLevel.PROMPT, ShareLevel.APPROVE),
     Action.PROMPT: (ShareLevel.PROMPT, ShareLevel.APPROVE),
@@ -95,10 +96,12 @@ def may(actor: Actor, action: Action, session: SessionFacts | None = None) -> bo
         case Role.VIEWER:
             if action in (Action.LIST, Action.LOG_IN):
                 return True
+            # Also with a share for prompts: the role bounds what a share can give.
             return action is Action.VIEW and _shared(actor, action, session)
         case Role.USER:
             if action in (Action.CREATE, Action.LIST, Action.LOG_IN):
                 return True
+            # An action on no session that is not named above is an admin's.
             if action is Action.ADMINISTER or session is None:
                 return False
             return actor.user_id == session.owner_id or _shared(actor, action, session)
@@ -117,5 +120,6 @@ def authorize(actor: Actor, action: Action, session: SessionFacts | None = None)
 def _shared(actor: Actor, action: Action, session: SessionFacts | None) -> bool:
     if session is None:
         return False
+    # Any of them may give the right: a person may have a share, and their groups another.
     levels = (session.shares.get(grantee) for grantee in (actor.user_id, *actor.group_ids))
     return any(level in _INCLUDED.get(action, ()) for level in levels)

@@ -115,6 +115,7 @@ class BackUpAll(Command[BackupInfo], frozen=True, tag="back_up_all", kw_only=Tru
 class VerifyBackup(Command[VerifiedBackup], frozen=True, tag="verify_backup", kw_only=True):
     """Read every byte of a backup and compare it with the hashes. Raises `BackupRefused` for an unknown id."""
 
+    # The right to this one backup is asked for where it is carried out: its session decides, or whose it was.
     action = Action.LIST
     reply = VerifiedBackup
     audited = False
@@ -128,6 +129,7 @@ class RestoreBackup(Command[SessionInfo], frozen=True, tag="restore_backup", kw_
     origin if that is empty, else into a new one beside it. Raises `BackupRefused`, `PlaceTaken`.
     """
 
+    # The right to the backup itself is asked for as well, when the command is carried out.
     action = Action.CREATE
     reply = SessionInfo
     backup_id: str
@@ -142,6 +144,7 @@ class RestoreProject(Command[RestoredProject], frozen=True, tag="restore_project
     Raises `BackupRefused` if the backup does not have it.
     """
 
+    # It holds the files of everybody who worked in the project.
     action = Action.ADMINISTER
     reply = RestoredProject
     backup_id: str

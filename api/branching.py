@@ -136,6 +136,7 @@ class PreviewMerge(SessionCommand[MergePreview], frozen=True, tag="preview_merge
     `DraftReport`. Else the draft is made of the branch's title and its commits.
     """
 
+    # For the look. That Claude is asked takes the right to prompt as well, because it costs money.
     action = Action.VIEW
     reply = MergePreview
     audited = False
@@ -196,6 +197,7 @@ class DraftReport(SessionCommand[BranchReport], frozen=True, tag="draft_report",
     Sends nothing: a person reads it first, and sends it as a prompt. Raises `BranchRefused`.
     """
 
+    # As in `PreviewMerge`: asking Claude takes the right to prompt as well.
     action = Action.VIEW
     reply = BranchReport
     audited = False

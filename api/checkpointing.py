@@ -183,6 +183,7 @@ class RestoreFiles(SessionCommand[RestoreResult], frozen=True, tag="restore_file
     Raises `IllegalMove` while Claude works, `PreviewOutdated` if files changed since, `CheckpointRefused`.
     """
 
+    # More than PROMPT: files change at once, and Claude asks nobody first.
     action = Action.APPROVE
     reply = RestoreResult
     checkpoint_id: str

@@ -40,6 +40,7 @@ class ApplyCleanup(Command[RetentionReport], frozen=True, tag="apply_cleanup", k
     The ids are those of a plan, so that nothing goes that nobody has seen.
     """
 
+    # Everybody who may make sessions may clean up their own. For sessions of others an admin is asked for.
     action = Action.CREATE
     reply = RetentionReport
     rule: CleanupRule

@@ -17,6 +17,7 @@ class Command(msgspec.Struct, Generic[R], frozen=True):
     refusal is recorded.
     """
 
+    # Class variables: a client must not be able to send them.
     action: ClassVar[Action]
     reply: ClassVar[Any]
     audited: ClassVar[bool] = True

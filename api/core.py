@@ -78,6 +78,7 @@ AnyWish = AnyCommand | FilesCommand
 class Position(msgspec.Struct, frozen=True):
     """A place in the stream of all sessions; only the core that returned it can continue from there."""
 
+    # Numbers begin anew with each start of the core, so a position is worth nothing in another run.
     run: str
     number: int
 

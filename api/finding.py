@@ -19,6 +19,7 @@ class SessionPage(msgspec.Struct, frozen=True):
 class FindSession(Command[SessionInfo], frozen=True, tag="find_session", kw_only=True):
     """Return the session at the place `key` that has not ended. Raises `SessionNotFound`."""
 
+    # The right to view is asked for when the session is known: the key alone says nothing.
     action = Action.LIST
     reply = SessionInfo
     audited = False
@@ -98,6 +99,7 @@ class Names(msgspec.Struct, frozen=True):
 class ListProjects(Command[Names], frozen=True, tag="list_projects"):
     """Return the names of the directories in the workspace, sorted."""
 
+    # Names of projects are for those who begin sessions. Viewers need none.
     action = Action.CREATE
     reply = Names
     audited = False

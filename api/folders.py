@@ -215,6 +215,7 @@ class ProposeEnd(SessionCommand[FolderInfo], frozen=True, tag="propose_end", kw_
     Raises `IllegalMove` if the session has ended.
     """
 
+    # PROMPT is enough to propose: a person with more rights decides.
     action = Action.PROMPT
     reply = FolderInfo
     summary: str = ""

@@ -66,6 +66,7 @@ class AdoptConversation(Command[SessionInfo], frozen=True, tag="adopt_conversati
     `WorkDirectoryRefused`, `PlaceTaken`.
     """
 
+    # These conversations are the machine user's own, and may hold anything.
     action = Action.ADMINISTER
     reply = SessionInfo
     channel_id: str

@@ -52,6 +52,7 @@ class HoldForAll(SessionCommand[Nothing], frozen=True, tag="hold_for_all", kw_on
     Raises `RuleNotFound` if it is not a rule of the session's project.
     """
 
+    # It answers asks in sessions of people who never gave the rule.
     action = Action.ADMINISTER
     reply = Nothing
     rule_id: int

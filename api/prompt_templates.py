@@ -70,6 +70,7 @@ class SavePromptTemplate(Command[PromptTemplate], frozen=True, tag="save_prompt_
     Raises `PromptTemplateRefused` for an empty name or text, or if there are too many; `NotAllowed`.
     """
 
+    # For one's own templates. `for_all` needs an admin, which is asked for when it is saved.
     action = Action.CREATE
     reply = PromptTemplate
     name: Annotated[str, msgspec.Meta(max_length=60)]

@@ -160,12 +160,14 @@ class RewindFiles(SessionCommand[FilesChanged], frozen=True, tag="rewind_files",
     action = Action.PROMPT
     reply = FilesChanged
     turn_id: str
+    # A call that leaves it out changes no file.
     dry_run: bool = True
 
 
 class AnswerAsk(SessionCommand[Ask], frozen=True, tag="answer_ask", kw_only=True):
     """Decide an ask; the first decision wins. Raises `AlreadyDecided`, `WrongAnswer`."""
 
+    # More than PROMPT: an answer lets a command run, or a rule hold from now on.
     action = Action.APPROVE
     reply = Ask
     ask_id: str

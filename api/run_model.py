@@ -122,6 +122,7 @@ class CheckResult(msgspec.Struct, frozen=True):
     @property
     def passed(self) -> bool:
         """Whether it passed."""
+        # None is no pass: a check that was ended says nothing about the work.
         return self.exit_code == 0
 
 

@@ -24,6 +24,7 @@ from sessions.events import Feed
 PROTOCOL = 3
 MAX_LINE_BYTES = 16 * 1024 * 1024
 """A prompt of a million characters fits, whatever they are."""
+# Bytes travel as Base64, a third longer. The server holds only a few pieces of a file at a time.
 PIECE_BYTES = 1 << 18
 MAX_ENTER_BYTES = 1024
 """The longest first line, its newline included."""
@@ -125,6 +126,7 @@ class Reply(msgspec.Struct, frozen=True, tag="reply"):
     """`body` is a value of the command's `reply` type."""
 
     id: int
+    # Undecoded: only the caller knows which type its command replies with.
     body: msgspec.Raw
 
 
@@ -188,6 +190,7 @@ async def lines(reader: asyncio.StreamReader, *, most_bytes: int | None = None) 
 async def _read(reader: asyncio.StreamReader) -> bytes:
     try:
         return await reader.read(_CHUNK_BYTES)
+    # A broken connection ends as a closed one does: either way nothing more comes.
     except ConnectionError:
         return b""
 

@@ -195,6 +195,7 @@ class ReadRunPatch(OneRunCommand[ExportedFile], frozen=True, tag="read_run_patch
 class ApproveRunPlan(OneRunCommand[RunInfo], frozen=True, tag="approve_run_plan", kw_only=True):
     """Approve the plan and its commands as seen: `digest` comes from `RunInfo`. Raises `PlanOutdated`."""
 
+    # It lets the commands of the plan run on the machine.
     action = Action.APPROVE
     reply = RunInfo
     digest: str
@@ -211,6 +212,7 @@ class ReviseRunPlan(OneRunCommand[RunInfo], frozen=True, tag="revise_run_plan", 
 class EditRunPlan(OneRunCommand[RunInfo], frozen=True, tag="edit_run_plan", kw_only=True):
     """Replace the plan's text, its commands, or both. It has to be approved again. Raises `IllegalRunMove`."""
 
+    # Commands are part of the plan, so an edit is more than a prompt.
     action = Action.APPROVE
     reply = RunInfo
     text: str | None = None
@@ -258,6 +260,7 @@ class PauseRun(OneRunCommand[RunInfo], frozen=True, tag="pause_run", kw_only=Tru
 class ResumeRun(OneRunCommand[RunInfo], frozen=True, tag="resume_run", kw_only=True):
     """Go on where the run was. At a bound, `more` units are added to it. Raises `IllegalRunMove`."""
 
+    # At a bound it spends more time and money than was agreed to.
     action = Action.APPROVE
     reply = RunInfo
     more: int = 1

@@ -113,6 +113,7 @@ def worded(body: AskBody, words: str) -> Decision | None:
             return Deny(words)
         case PlanBody():
             return RevisePlan(words)
+        # One text answers one question. Several are answered one by one.
         case QuestionBody(questions=(question,)):
             return Answer({question.text: words})
         case FormBody(fields=(field,)):

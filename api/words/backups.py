@@ -104,6 +104,7 @@ def read_score(text: str) -> dict[str, int]:
     """Return the points that a line such as `Role 4, Logic -` gives. Raises `ValueError` for anything else."""
     score: dict[str, int] = {}
     for part in text.replace("\n", ",").split(","):
+        # From the right: the name of an axis may have spaces.
         axis, _, points = part.strip().rpartition(" ")
         if axis and points != "-":
             score[axis.strip(" :")] = int(points)
@@ -117,6 +118,7 @@ def local(at_ms: int) -> str:
 
 def size(count: int) -> str:
     """Return a number of bytes for people."""
+    # Small sizes would read 0.0 or 0.1 MB.
     return f"{count / 2**20:,.1f} MB" if count >= 100_000 else f"{count / 1024:,.1f} kB"
 
 

@@ -35,6 +35,7 @@ def last_run_words(daily: DailyCleanupRule) -> str:
 
 def plan_lines(report: RetentionReport) -> list[str]:
     """Return what a rule would clean up now, a line for each session."""
+    # The first 13 characters of an id are its time in milliseconds: enough to tell sessions apart.
     lines = [f"{step.session_id[:13]}  {step.title or 'Session'}  ({step.why})" for step in report.steps]
     return [*lines, f"{counted_sessions(len(lines))}."] if lines else ["There is no such session."]
 

@@ -50,6 +50,7 @@ _SENTENCES = {
     _K.TURN_LIMIT: "Claude reached the limit of steps for one prompt; send another to go on.",
     _K.BUDGET: "The budget for this conversation is used up.",
 }
+# The conversation itself may be refused, which every further prompt sends along: a branch from before helps.
 _CONVERSATION_AT_FAULT = frozenset({_K.REFUSED, _K.STUCK, _K.FILE_REFUSED})
 
 
@@ -72,6 +73,7 @@ def failure_sentence(failure: Failure) -> str:
     sentence = _sentence(failure)
     if failure.retry is None:
         return sentence
+    # The rest of the sentence tells people to try again, which Claude does by itself here.
     what = sentence.split(";", maxsplit=1)[0].removesuffix(".")
     pause = failure.retry
     return f"{what}; trying again in {pause.pause_s} s (try {pause.attempt} of {pause.attempts})."

@@ -20,6 +20,7 @@ def limit_name(limit: Limit) -> str:
 
 def share_words(shares: Sequence[LimitShare]) -> str:
     """Return the used part of the fullest limit, such as `42 % of the weekly limit`; empty if none is known."""
+    # The fullest one stops the work first.
     fullest = max(shares, key=lambda each: each.share, default=None)
     return f"{_percent(fullest.share)} of the {_WINDOWS[fullest.window]}" if fullest else ""
 

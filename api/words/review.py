@@ -16,6 +16,7 @@ def review_prompt(comments: Sequence[ReviewComment], note: str) -> str:
         stale = ", the file has changed since" if each.is_stale else ""
         by = f", from {each.author_name or each.author}" if several else ""
         quoted = f"\n   > {each.snippet}" if each.snippet.strip() else ""
+        # Indented, so that further lines stay part of their numbered comment.
         words = each.text.replace("\n", "\n   ")
         parts.append(f"{number}. {each.path}, line {each.line}{side}{stale}{by}:{quoted}\n   {words}")
     return "\n\n".join(parts)

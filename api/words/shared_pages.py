@@ -26,6 +26,7 @@ def page_markdown(document: SharedDocument) -> str:
         for part in turn.parts:
             if part.kind in (PartKind.TOOL, PartKind.RESULT):
                 head = part.label or ("Failed" if part.failed else "Result")
+                # Indented and not fenced: the text may have fences of its own.
                 parts.append(f"{head}:\n\n" + "\n".join(f"    {line}" for line in part.text.split("\n")))
             else:
                 parts.append(part.text)

@@ -57,6 +57,7 @@ def tool_label(name: str) -> str:
     if name in _NAMES:
         return _NAMES[name]
     parts = name.split("__")
+    # A tool's own name may have two underscores in it.
     return f"{parts[1]} {'__'.join(parts[2:])}" if len(parts) >= 3 and parts[0] == "mcp" else name
 
 

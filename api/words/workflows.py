@@ -116,6 +116,7 @@ def tasks_of_text(text: str, known: Sequence[RunTask]) -> tuple[RunTask, ...]:
         if not words:
             continue
         number, dot, title = words.partition(".")
+        # A copied line is a new task, and not the same one twice.
         task = by_id.get(number.strip()) if dot and number.strip() not in used else None
         if task is None:
             tasks.append(RunTask("", words))
@@ -136,6 +137,7 @@ def checks_of_text(text: str) -> tuple[Check, ...]:
     """Return the commands of an edited text; a line without a name is named by its first word."""
     checks = []
     for line in text.splitlines():
+        # With the space: a command may have a colon.
         name, colon, command = line.strip().partition(": ")
         if line.strip():
             checks.append(Check(name.strip(), command.strip()) if colon else Check(name.split()[0], name))

@@ -87,6 +87,7 @@ The checks leave nothing behind.
 
 exit codes: 0 all is well (warnings included), 1 a check failed, 2 wrong settings
 """
+# Written out: the enumeration would load the whole model of sessions for each `--help`.
 _MODES = ("default", "acceptEdits", "plan", "dontAsk", "auto", "bypassPermissions")
 
 

@@ -34,6 +34,7 @@ class ReadOnly(SessionError):
 
 def mcp(invocation: Mcp) -> int:
     """Serve until stdin ends; return the exit code."""
+    # Asked without loading it: the SDK takes a second.
     if find_spec("mcp") is None:
         say_on_stderr(_NO_SDK)
         return BAD_USAGE

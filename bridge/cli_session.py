@@ -208,10 +208,12 @@ class SessionActs:
         done = await self._perform(c.VerifyBackup(backup_id=await self._backup()))
         words = done.backup.damage or f"{done.files:,} files, {size(done.size_bytes)}: sound."
         self._print(done, [words])
+        # A script that verifies backups reads the exit code, not the words.
         return FAILED if done.backup.damage else OK
 
     async def _restore(self) -> int:
         wish, backup_id = self._wish, await self._backup()
+        # The id tells the kind. Only a session's bundle has a conversation to go on with.
         if backup_id.startswith("sessions/"):
             command = c.RestoreBackup(backup_id=backup_id, channel_id=_PLACE, project=wish.project)
             made = await self._perform(command)
@@ -225,6 +227,7 @@ class SessionActs:
         wanted = self._wish.backup
         found = (await self._perform(c.ListBackups(limit=c.MOST_FOLDERS))).backups
         ids = [each.id for each in found]
+        # A whole id first: it may be the end of another one as well.
         return wanted if wanted in ids else _only(wanted, [each for each in ids if each.endswith(wanted)])
 
     # --- names --------------------------------------------------------------------------------------------

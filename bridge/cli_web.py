@@ -31,6 +31,7 @@ async def _web(invocation: Web, settings: Settings) -> int:
 async def _join(place: Place) -> int:
     from bridge.control_client import connected
 
+    # The running bridge makes the link, because only it knows the address that it serves.
     async with connected(place.settings.data_dir) as core:
         link = await core.perform(local_actor(), MakeLoginLink())
     print(link.url)
@@ -45,5 +46,6 @@ async def _serve(core: "OpenCore") -> None:
     async with web_face(core):
         link = await core.service.perform(local_actor(), MakeLoginLink())
         say_on_stderr("The dashboard runs until Ctrl-C. This link logs your browser in, once:")
+        # Flushed: a program that reads the link waits for it while the dashboard runs.
         print(link.url, flush=True)
         await asyncio.get_running_loop().create_future()

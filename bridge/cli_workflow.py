@@ -146,6 +146,7 @@ class Acts:
         """Wait if that is wished, and print the run."""
         if self._wish.wait:
             run = await self._waited(run)
+        # A cancelled run ends as failed, and that was the wish.
         failed = run.status is c.RunStatus.FAILED and self._wish.act != "cancel"
         shown = [*_shown(run), *await self._asks(run)] if self._wish.wait else [f"{run.id}  {list_line(run)}"]
         self._print(run, shown)
@@ -177,6 +178,7 @@ class Acts:
                 chat = f"{typed_bridge()} chat --session {session_id}"
                 if info.open_asks:
                     asks.append(f"Claude waits for an answer in {whose}: {chat}")
+        # The session may be deleted; what is known of the run is shown all the same.
         except SessionNotFound:
             return []
         return asks

@@ -57,6 +57,7 @@ def doctor(
     """
     try:
         settings = load_settings(env_file)
+    # Every other check reads settings, so nothing else can be said.
     except SettingsWrong as wrong:
         _print(Report(healthy=False, findings=tuple(map(_wrong_setting, wrong.problems))), as_json=as_json)
         return BAD_USAGE

@@ -95,6 +95,7 @@ def _write(asker: Asker, env_file: Path, answers: dict[str, str]) -> int:
         if os.environ.get(name) and os.environ[name] != value:
             asker.say(f"But the environment has another {name}, and that comes first.")
     try:
+        # Read as a start reads it: the answers may contradict lines that were there before.
         load_settings(env_file)
     except SettingsWrong as wrong:
         asker.say(str(wrong))

@@ -15,6 +15,7 @@ _YOUNG_OBJECTS = 10_000
 def rare_collections() -> Iterator[None]:
     """Inside the block, exempt all present objects and collect after 10,000 new objects instead of 700."""
     before = gc.get_threshold()
+    # Frozen objects are still freed by their reference counts. Only cycles among them would stay.
     gc.freeze()
     gc.set_threshold(_YOUNG_OBJECTS, *before[1:])
     try:

@@ -30,6 +30,7 @@ def invite_link(application_id: str) -> str:
 
 def lacking(permissions: int) -> tuple[str, ...]:
     """Return the names of the needed permissions that the bits `permissions` lack."""
+    # Discord gives an administrator all of them, whatever the other bits say.
     if permissions & ADMINISTRATOR:
         return ()
     return tuple(name for name, bit in NEEDED.items() if not permissions & bit)

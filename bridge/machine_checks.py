@@ -163,6 +163,7 @@ async def check_prefix(settings: Settings) -> list[Finding]:
     if not settings.host_prefix:
         return []
     remedy = "Correct HOST_PREFIX; docs/operation.md says what it is for. Without it, sessions start directly."
+    # As sessions start it: a prefix that needs more than Claude's variables would fail for them.
     environment = child_environment(os.environ, settings.child_env)
     try:
         process = await asyncio.create_subprocess_exec(

@@ -67,6 +67,7 @@ async def serving(core: Core, port: int) -> AsyncIterator[int]:
             return web.Response(status=403)
         try:
             text = await read_exposition(core)
+        # A collector takes 503 for a gap, and asks again.
         except (SessionError, StorageError):
             return web.Response(status=503)
         return web.Response(body=text.encode(), headers={"Content-Type": CONTENT_TYPE})

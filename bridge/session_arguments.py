@@ -65,6 +65,8 @@ def add_backup(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def act_of(act: str, options: argparse.Namespace) -> SessionAct:
     """Return the parsed arguments as a value."""
     known = {each.name for each in fields(SessionAct)}
+    # argparse has None for what was not typed; the fields have defaults of their own. Arguments may hold
+    # bytes that are not UTF-8, which neither SQLite nor JSON takes.
     given: dict[str, Any] = {
         name: cleaned(value) for name, value in vars(options).items() if name in known and value is not None
     }
@@ -92,6 +94,7 @@ def _add_acts(
     added = parser.add_subparsers(dest="act", metavar="ACT", required=True)
     for act, (words, arguments) in acts.items():
         each = added.add_parser(act, help=words, description=f"{words[0].upper()}{words[1:]}.")
+        # No default: it would overwrite a `--demo` typed before the command.
         each.add_argument("--demo", action="store_true", default=argparse.SUPPRESS, help="of the demo instead")
         arguments(each)
 

@@ -38,6 +38,7 @@ def _lines() -> Iterator[str]:
         yield ""
         for text in (setting.does, f"Write: {setting.write}. Default: {setting.default or 'none'}."):
             yield from (f"# {line}" for line in textwrap.wrap(text, _WIDTH, break_on_hyphens=False))
+        # `init` looks for this form, and writes a value where its explanation stands.
         yield f"#{name.upper()}={setting.default}" if setting.default else f"{name.upper()}="
 
 

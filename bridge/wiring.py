@@ -101,6 +101,8 @@ async def open_core(settings: Settings, options: CoreOptions) -> AsyncIterator[O
             if options.demo:
                 from bridge.demo.keep_running import kept_demo
 
+                # Before the core: it attaches to processes that outlived the last bridge, and these wait for
+                # the model.
                 overrides = await stack.enter_async_context(kept_demo(settings.data_dir / "model"))
             opened = await _start_core(settings, options, overrides, stack)
             named = NamedPeople(settings).actor
@@ -279,6 +281,7 @@ def _for_this_run(settings: Settings, options: CoreOptions, stack: AsyncExitStac
 async def _park_idle(manager: SessionManager) -> None:
     """End idle processes after a chat: without an owner, nothing would park them for hours."""
     parks = [each.park_if(may_be_parked, "the chat was closed") for each in manager.loaded()]
+    # One session that cannot be parked must not keep the others running.
     for result in await asyncio.gather(*parks, return_exceptions=True):
         if isinstance(result, Exception):
             log.warning("not parked", extra={"why": str(result)})

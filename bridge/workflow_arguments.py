@@ -104,6 +104,7 @@ def _start(act: argparse.ArgumentParser) -> None:
     act.add_argument(
         "--check", dest="checks", action="append", metavar="'NAME: COMMAND'", help="a check; repeatable"
     )
+    # No defaults here: None says that nobody typed the bound, so that of the template counts. 0 is a wish.
     act.add_argument("--rounds", type=int, metavar="N", help="rounds of implementing and checking (3)")
     act.add_argument("--minutes", type=int, metavar="N", help="minutes of Claude's work (120)")
     act.add_argument("--dollars", type=float, metavar="N", help="budget (none)")
@@ -118,6 +119,7 @@ def _list(act: argparse.ArgumentParser) -> None:
 
 
 def _approve(act: argparse.ArgumentParser) -> None:
+    # Required: without it, the plan of this moment would be approved, whoever has seen it.
     act.add_argument(
         "--plan", required=True, metavar="DIGEST", help="the plan that you saw, as `show` names it"
     )

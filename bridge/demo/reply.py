@@ -118,6 +118,7 @@ def next_reply(conversation: Conversation, *, failures: int) -> Message | Refusa
     ident = hashlib.sha256(attempt.encode("utf-8", "replace")).hexdigest()[:20]
     steps = _due_steps(conversation)
     refusal = next((step for step in steps if isinstance(step, Refuse)), None)
+    # Before any text: an HTTP error is the whole answer, wherever the script names it.
     if refusal and _still_fails(refusal.times, failures):
         kind = _KINDS.get(refusal.status, "api_error")
         return Refusal(refusal.status, kind, "DEMO: this error was asked for", refusal.after_s)

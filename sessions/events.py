@@ -23,33 +23,11 @@ from sessions.model import (
     Trust,
     TurnId,
 )
-from sessions.process_events import BackgroundTasksChanged as BackgroundTasksChanged
-from sessions.process_events import HostEnded as HostEnded
-from sessions.process_events import HostStarted as HostStarted
-from sessions.process_events import LeftRunningChanged as LeftRunningChanged
-from sessions.process_events import LimitSharesTold as LimitSharesTold
-from sessions.process_events import ProcessEvent
-from sessions.process_events import SchedulesChanged as SchedulesChanged
-from sessions.process_events import ServersListed as ServersListed
+from sessions.process_events import *
 from sessions.run_shown import RunShown
 from sessions.topics import Topic
 from sessions.troubles import Failure, Limit
-from sessions.turn_events import BackgroundTurnStarted as BackgroundTurnStarted
-from sessions.turn_events import BlockAdded as BlockAdded
-from sessions.turn_events import RequestFailed as RequestFailed
-from sessions.turn_events import TurnContinued as TurnContinued
-from sessions.turn_events import TurnEdited as TurnEdited
-from sessions.turn_events import TurnElsewhere as TurnElsewhere
-from sessions.turn_events import TurnEnded as TurnEnded
-from sessions.turn_events import TurnEvent
-from sessions.turn_events import TurnFilesCounted as TurnFilesCounted
-from sessions.turn_events import TurnHeldBack as TurnHeldBack
-from sessions.turn_events import TurnMovedToFront as TurnMovedToFront
-from sessions.turn_events import TurnQueued as TurnQueued
-from sessions.turn_events import TurnRequeued as TurnRequeued
-from sessions.turn_events import TurnSent as TurnSent
-from sessions.turn_events import TurnStarted as TurnStarted
-from sessions.turn_events import TurnWithdrawn as TurnWithdrawn
+from sessions.turn_events import *
 
 
 # A test holds names and types of these fields to those of the snapshot.

@@ -10,37 +10,9 @@ from typing import Any
 
 import msgspec
 
-from sessions.asks import Allow as Allow
-from sessions.asks import AllowAlways as AllowAlways
-from sessions.asks import AllowSession as AllowSession
-from sessions.asks import Answer as Answer
-from sessions.asks import ApprovePlan as ApprovePlan
-from sessions.asks import Ask as Ask
-from sessions.asks import AskBody as AskBody
-from sessions.asks import Choice as Choice
-from sessions.asks import Decision as Decision
-from sessions.asks import Deny as Deny
-from sessions.asks import PermissionBody as PermissionBody
-from sessions.asks import PlanBody as PlanBody
-from sessions.asks import Question as Question
-from sessions.asks import QuestionBody as QuestionBody
-from sessions.asks import RevisePlan as RevisePlan
-from sessions.asks import Suggestion as Suggestion
-from sessions.asks import foreign_parts as foreign_parts
-from sessions.asks import tool_use_of as tool_use_of
-from sessions.forms import FieldChoice as FieldChoice
-from sessions.forms import FieldKind as FieldKind
-from sessions.forms import FillForm as FillForm
-from sessions.forms import FollowLink as FollowLink
-from sessions.forms import FormBody as FormBody
-from sessions.forms import FormField as FormField
-from sessions.forms import LinkBody as LinkBody
-from sessions.forms import Postpone as Postpone
-from sessions.forms import ServerBody as ServerBody
-from sessions.ids import AskId as AskId
-from sessions.ids import SessionId as SessionId
-from sessions.ids import TurnId as TurnId
-from sessions.ids import Value as Value
+from sessions.asks import *
+from sessions.forms import *
+from sessions.ids import *
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 

@@ -14,31 +14,8 @@ from typing import Any
 
 import msgspec
 
-from sessions.claude.control_lines import ELICITATION as ELICITATION
-from sessions.claude.control_lines import AnswerEchoed as AnswerEchoed
-from sessions.claude.control_lines import AskCancelled as AskCancelled
-from sessions.claude.control_lines import AskLine as AskLine
-from sessions.claude.control_lines import ControlFailed as ControlFailed
-from sessions.claude.control_lines import ControlRequested as ControlRequested
-from sessions.claude.control_lines import ControlSucceeded as ControlSucceeded
-from sessions.claude.control_lines import FormAsked as FormAsked
-from sessions.claude.control_lines import LinkAsked as LinkAsked
-from sessions.claude.control_lines import PermissionAsked as PermissionAsked
-from sessions.claude.control_lines import PermissionSuggestion as PermissionSuggestion
-from sessions.claude.control_lines import PersonAsked as PersonAsked
-from sessions.claude.control_lines import PlanAsked as PlanAsked
-from sessions.claude.control_lines import Question as Question
-from sessions.claude.control_lines import QuestionAsked as QuestionAsked
-from sessions.claude.control_lines import QuestionOption as QuestionOption
-from sessions.claude.control_lines import ToolServerLine
-from sessions.claude.stream_lines import BlockDelta as BlockDelta
-from sessions.claude.stream_lines import BlockKind as BlockKind
-from sessions.claude.stream_lines import BlockStarted as BlockStarted
-from sessions.claude.stream_lines import BlockStopped as BlockStopped
-from sessions.claude.stream_lines import MessageStarted as MessageStarted
-from sessions.claude.stream_lines import MessageStopped as MessageStopped
-from sessions.claude.stream_lines import MessageUsage as MessageUsage
-from sessions.claude.stream_lines import Usage as Usage
+from sessions.claude.control_lines import *
+from sessions.claude.stream_lines import *
 
 
 class CliState(StrEnum):

@@ -271,9 +271,7 @@ class ReadWorkPlace(SessionCommand[WorkPlace], frozen=True, tag="read_work_place
 
 
 class ExportSession(SessionCommand[ExportedFile], frozen=True, tag="export_session", kw_only=True):
-    """Return the session as a file: json (lossless), markdown, html or pdf (for reading, secrets redacted).
-
-    Raises `PdfRefused` if a PDF cannot be made.
+    """Return the session as a file; see `ExportFormat`. Raises `PdfRefused` if a PDF cannot be made.
 
     `with_uploads`: the files of its prompts are in the JSON.
     """

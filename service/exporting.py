@@ -25,14 +25,6 @@ from texts.redaction import Redactor
 _PAGE = 200
 
 
-SUFFIX = {
-    ExportFormat.JSON: "json",
-    ExportFormat.MARKDOWN: "md",
-    ExportFormat.HTML: "html",
-    ExportFormat.PDF: "pdf",
-}
-
-
 async def export_session(
     session: Session, wanted: ExportFormat, redactor: Redactor, *, with_uploads: bool = True
 ) -> bytes:

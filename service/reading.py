@@ -50,11 +50,12 @@ async def read(parts: ServiceParts, session: Session, command: c.ReadingCommand)
 
             return await read_work_place(Path(session.snapshot.work_directory))
         case c.ExportSession():
-            from service.exporting import SUFFIX, export_session
+            from api.words.exports import EXPORTS
+            from service.exporting import export_session
 
             redactor = Redactor(parts.secrets)
             data = await export_session(session, command.format, redactor, with_uploads=command.with_uploads)
-            return c.ExportedFile(f"session-{session.id}.{SUFFIX[command.format]}", data)
+            return c.ExportedFile(f"session-{session.id}.{EXPORTS[command.format].ending}", data)
         case _:
             assert_never(command)
 

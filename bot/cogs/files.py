@@ -8,6 +8,7 @@ from discord.ext import commands
 
 from api import ExportSession, GetFile, ImportSession
 from api.access import Action, authorize
+from api.words.exports import reading_words
 from bot.actors import core_id
 from bot.attachments import FileRefused, fetch_data, incoming
 from bot.bodies import Plain
@@ -47,7 +48,7 @@ class FilesCommands(
     @app_commands.command(description="Take the session with you as a file.")
     @app_commands.rename(form="format")
     @app_commands.describe(
-        form="To read: Markdown, HTML, PDF. To bring back: JSON", session=choices.WHICH_SESSION
+        form=f"To read: {reading_words()}. To bring back: JSON", session=choices.WHICH_SESSION
     )
     @app_commands.autocomplete(session=choices.sessions)
     async def export(

@@ -7,12 +7,13 @@ import pytest
 
 from api.folders import SessionMetrics
 from api.words.backups import metrics_lines
+from api.words.exports import EXPORTS
 from api.words.notices import NOTICES
 from api.words.sandbox import sandbox_words
 from api.words.states import State, state_of
 from api.words.tools import telling_field, tool_label
 from sessions.events import Event, Noticed
-from sessions.model import Activity, Blocker, Lifecycle
+from sessions.model import Activity, Blocker, ExportFormat, Lifecycle
 from sessions.topics import Topic
 
 
@@ -20,6 +21,12 @@ def test_each_topic_has_one_title_and_no_two_share_one() -> None:
     assert set(NOTICES) == set(Topic)
     titles = [words.title for words in NOTICES.values()]
     assert len(set(titles)) == len(titles)
+
+
+def test_each_format_of_an_export_has_a_label_an_ending_and_a_type_of_its_own() -> None:
+    assert set(EXPORTS) == set(ExportFormat)
+    for facts in zip(*((each.label, each.ending, each.media_type) for each in EXPORTS.values()), strict=True):
+        assert len(set(facts)) == len(EXPORTS)
 
 
 @pytest.mark.parametrize("topic", ["budget", "failed", "a_topic_of_a_later_version"])

@@ -11,6 +11,7 @@ from aiohttp import web
 
 import api as c
 from api.access import Action
+from api.words.exports import EXPORTS
 from sessions.model import Attachment, ExportFormat
 from web.principals import Scope
 from web.routing import Call, Route, Words
@@ -18,12 +19,6 @@ from web.routing import Call, Route, Words
 _PIECE_BYTES = 1 << 16
 _ASK_AGAIN_S = 1.0
 _MOST_UPLOAD = 25 * 2**20
-_EXPORTS = {
-    ExportFormat.JSON: "application/json",
-    ExportFormat.MARKDOWN: "text/markdown; charset=utf-8",
-    ExportFormat.HTML: "text/html; charset=utf-8",
-    ExportFormat.PDF: "application/pdf",
-}
 
 
 class FileQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -33,7 +28,7 @@ class FileQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
 
 
 class ExportQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """The form of the export: json can be imported, the others are for reading; pdf needs an extra."""
+    """The format of the export: json can be imported, the others are for reading; pdf needs an extra."""
 
     format: ExportFormat = ExportFormat.MARKDOWN
 
@@ -103,7 +98,7 @@ async def export_session(call: Call) -> web.StreamResponse:
     """Download a session as a file."""
     query: ExportQuery = call.query
     file = await call.perform(c.ExportSession(session_id=call.session_id, format=query.format))
-    headers = {**_as_download(file.name), "Content-Type": _EXPORTS[query.format]}
+    headers = {**_as_download(file.name), "Content-Type": EXPORTS[query.format].media_type}
     return web.Response(body=file.data, headers=headers)
 
 
@@ -123,6 +118,6 @@ ROUTES: Sequence[Route] = (
         export_session,
         query=ExportQuery,
         reply=None,
-        media_types=tuple(_EXPORTS.values()),
+        media_types=tuple(words.media_type for words in EXPORTS.values()),
     ),
 )

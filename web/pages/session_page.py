@@ -8,6 +8,7 @@ from html import escape
 
 import api as c
 from api.access import Actor
+from api.words.exports import EXPORTS
 from api.words.models import short_model
 from api.words.modes import MODES
 from sessions.events import Noticed
@@ -164,10 +165,7 @@ def _newest(info: c.SessionInfo, base: str) -> str:
 
 def _more(info: c.SessionInfo, reader: Reader, base: str) -> str:
     export = f"{base}/api/sessions/{escape(info.id)}/export?format="
-    links = "".join(
-        f'<a href="{export}{each}">{label}</a>'
-        for each, label in (("markdown", "Markdown"), ("html", "HTML"), ("pdf", "PDF"), ("json", "JSON"))
-    )
+    links = "".join(f'<a href="{export}{form.value}">{words.label}</a>' for form, words in EXPORTS.items())
     links += '<button type="button" class="as-link" data-print="1">Print</button>'
     rows = [("Export", links), *_facts(info, reader).items()]
     listed = "".join(f"<dt>{name}</dt><dd>{value}</dd>" for name, value in rows)

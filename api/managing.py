@@ -164,7 +164,6 @@ class RestoreSession(SessionCommand[SessionInfo], frozen=True, tag="restore_sess
 ManagingCommand = (
     Branch
     | GoOnFrom
-    | GoOnFrom
     | SetModel
     | SetMode
     | Rename

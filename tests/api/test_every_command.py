@@ -1,5 +1,6 @@
 """Every command stands in the table of who may give it, and every face can name it: none is forgotten."""
 
+from collections.abc import Iterator
 from typing import cast
 
 import msgspec
@@ -139,6 +140,17 @@ def tag_of(kind: type[c.Command[object]]) -> str:
 def test_the_table_has_every_command_once() -> None:
     listed = [tag for tags in LEAST.values() for tag in tags]
     assert sorted(listed) == sorted(tag_of(kind) for kind in ALL)
+
+
+def every_kind_below(kind: type[c.Command[object]]) -> Iterator[type[c.Command[object]]]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from every_kind_below(each)
+
+
+def test_every_command_that_a_theme_defines_is_in_its_union() -> None:
+    defined = {each for each in every_kind_below(c.Command) if each.__module__.startswith("api.")}
+    assert {each for each in defined if each.__struct_config__.tag is not None} == set(ALL)
 
 
 @pytest.mark.parametrize("kind", ALL, ids=tag_of)

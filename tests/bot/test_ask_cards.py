@@ -1,7 +1,7 @@
 """Cards of asks: within Discord's limits for any content, and a cut card has a way to all of it."""
 
 import re
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -114,7 +114,10 @@ def labels_of(card: Card) -> list[str]:
 def test_each_answer_that_a_click_can_give_has_a_verb_of_its_own() -> None:
     clicks = [decision for decision, _ in DECISIONS.values()]
     asked = PermissionBody("Bash", "t", {}, suggestions=(Suggestion({}, "always"),))
-    for body in (asked, PlanBody("t", "", {}), FormBody("s", "m"), LinkBody("s", "m", "u")):
+    question, plan = QuestionBody("t", (), {}), PlanBody("t", "", {})
+    bodies = (asked, question, plan, FormBody("s", "m"), LinkBody("s", "m", "u"))
+    assert {type(body) for body in bodies} == set(get_args(AskBody))
+    for body in bodies:
         needs_more = AllowAlways | FillForm
         assert [each for each in offered(body) if each not in clicks and not isinstance(each, needs_more)] == []
 

@@ -51,6 +51,14 @@ def test_void_text_is_said_to_be_void() -> None:
     assert "half\n  · what was written last is void\n" in text
 
 
+def test_a_request_of_a_server_is_shown_as_one_line() -> None:
+    form, link = c.FormAsked("r", "shop", "Which\nsize?\x1b[2J", ()), c.LinkAsked("r", "shop", "Log in.", "u")
+    text = shown(form, link)
+    assert "The MCP server shop asks for input: Which size?" in text
+    assert "The MCP server shop asks you to open a page: Log in." in text
+    assert "\x1b" not in text
+
+
 def test_a_control_sequence_in_pieces_reaches_no_terminal() -> None:
     text = shown(*(c.BlockDelta(0, "text", sign) for sign in "a\x1b[2Jb\x1b]0;t\x07c"))
     assert "\x1b" not in text

@@ -1,11 +1,14 @@
 """The table of legal moves; and a snapshot is the fold of its events."""
 
 import itertools
-from typing import get_type_hints
+from types import ModuleType
+from typing import Any, get_args, get_type_hints
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
+from sessions import asks, forms, process_events, turn_events
 from sessions import events as e
 from sessions.draft import Draft
 from sessions.errors import IllegalMove
@@ -47,6 +50,28 @@ def test_an_event_that_sets_fields_has_names_and_types_of_the_snapshot(event: ty
     fields, known = get_type_hints(event), get_type_hints(Snapshot)
     assert fields
     assert fields == {name: known[name] for name in fields if name in known}
+
+
+@pytest.mark.parametrize(
+    ("module", "union"),
+    [
+        (e, e.Event),
+        (process_events, e.ProcessEvent),
+        (turn_events, e.TurnEvent),
+        (asks, asks.AskBody | asks.Decision),
+        (forms, asks.AskBody | asks.Decision),
+    ],
+)
+def test_what_is_stored_under_a_tag_is_in_the_union_that_reads_it(module: ModuleType, union: Any) -> None:
+    defined = {
+        each
+        for each in vars(module).values()
+        if isinstance(each, type) and issubclass(each, msgspec.Struct) and each.__module__ == module.__name__
+    }
+    tagged = {each for each in defined if each.__struct_config__.tag is not None}
+    assert tagged
+    # These two travel beside the events and are never stored as one.
+    assert tagged - {e.Numbered, e.PartialText} <= set(get_args(union))
 
 
 def test_an_event_that_sets_fields_sets_them_and_no_others() -> None:

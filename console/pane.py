@@ -5,9 +5,11 @@ People only read panes; they answer and prompt in a face.
 
 from collections.abc import Iterator
 
+from api.words.asks import line_words
 from console.text import clean, one_line
 from console.tools import output_words, tool_name, tool_words
 from sessions.claude import lines as c
+from sessions.content import ask_body
 
 _WIDTH = 100
 _DIM, _BOLD, _RED, _GREEN, _YELLOW, _CYAN, _OFF = (
@@ -64,6 +66,8 @@ class Pane:
                 yield self._ask("; ".join(one_line(each.text, _WIDTH) for each in line.questions))
             case c.PlanAsked():
                 yield self._ask("Shall Claude go on with its plan?")
+            case c.PersonAsked():
+                yield self._ask(one_line(line_words(ask_body(line, "")), _WIDTH))
             # The CLI prints our answers too (`--replay-user-messages`), so the pane shows what a face decided.
             case c.AnswerEchoed(behavior=str(behavior)) if behavior:
                 yield self._note(f"answered: {one_line(behavior, 20)}")

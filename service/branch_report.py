@@ -43,7 +43,7 @@ def draft_report(
         *words,
         *_files(changes),
         *_prompts(turns),
-        # Claude's words stand for the last answer, which would say the same again.
+        # Claude's digest stands in place of the last answer.
         *([] if written else _answer(turns)),
         *_open(snapshot),
     ]

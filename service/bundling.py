@@ -173,7 +173,7 @@ def _facts(session: Session, facts: FolderFacts, checkpoints: list[Checkpoint]) 
         focus=folder.focus,
         user_id=session.snapshot.user_id,
         began_ms=folder.began_ms,
-        # An end without words of its own took the draft.
+        # A session that goes on has a draft at most.
         summary=(end.summary or end.draft) if end is not None else "",
         score=dict(end.score) if end is not None else {},
         notes=tuple(

@@ -137,7 +137,7 @@ async def _of_turn(
         raise TurnNotFound(command.turn_id)
     before = await rows.load_anchored(database, session.id, command.turn_id, Reason.BEFORE_PROMPT)
     after = await rows.load_anchored(database, session.id, command.turn_id, Reason.TURN_END)
-    # The turn began before checkpoints were switched on, or its own are removed by age.
+    # The turn began before checkpoints were switched on, or its own have been removed since.
     if before is None or after is None:
         raise CheckpointRefused("there are no checkpoints around this turn")
     return await _comparison(checkpoints, before, after, with_diff=command.with_diff)

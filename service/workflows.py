@@ -361,7 +361,7 @@ class WorkflowRoom:
 
 def _notice(before: RunShown | None, now: RunShown) -> Noticed | None:
     """Return the notice on a run that begins to wait for somebody, or has ended; None for all else."""
-    # A run changes many times within a phase, and each notice pings people.
+    # A run changes many times within a phase: a notice for each change would bury the conversation.
     if before is not None and (before.status, before.waits_for) == (now.status, now.waits_for):
         return None
     sentence = f"“{now.title}”: {'. '.join(run_lines(now)[:2])}"

@@ -44,7 +44,7 @@ class BackupInfo(msgspec.Struct, frozen=True):
 
 
 class BackupList(msgspec.Struct, frozen=True):
-    """Backups, newest first. `due` of all would be removed by the rules now, and free `due_bytes`."""
+    """Backups, newest first. `due` counts those that the rules would remove now; they take `due_bytes`."""
 
     backups: tuple[BackupInfo, ...]
     due: int = 0
@@ -52,7 +52,7 @@ class BackupList(msgspec.Struct, frozen=True):
 
 
 class VerifiedBackup(msgspec.Struct, frozen=True):
-    """A backup that was read byte by byte; `damage` of it is a sentence, or empty."""
+    """A backup that was read byte by byte; its `damage` is a sentence, or empty."""
 
     backup: BackupInfo
     files: int

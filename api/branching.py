@@ -62,7 +62,7 @@ class BlockedFile(msgspec.Struct, frozen=True):
 
 
 class MergePreview(msgspec.Struct, frozen=True):
-    """What a merge would do now. `digest` names it for `MergeBranch`.
+    """A merge as it would go now. `digest` names it for `MergeBranch`.
 
     It can land without `conflicts` and `blocked`; without `files` there is nothing to merge. If
     `has_uncommitted`, the uncommitted changes of the branch are committed first. `subjects` are first lines of

@@ -8,7 +8,7 @@ from sessions.stored import ContextKind
 
 
 class ContextView(msgspec.Struct, frozen=True):
-    """The context of one turn, as Claude read it. `kind` is None and `text` empty if there is none.
+    """The context of one turn, as Claude read it. A turn without context has no `kind` and an empty `text`.
 
     `is_on`: later prompts tell Claude what changed.
     """

@@ -168,8 +168,8 @@ class ListNotes(SessionCommand[FolderNotes], frozen=True, tag="list_notes", kw_o
 class TrackArtifacts(SessionCommand[Artifacts], frozen=True, tag="track_artifacts", kw_only=True):
     """Count `paths` among the session's artifacts, and return all of them.
 
-    What turns change is tracked without it; this adds files that no checkpoint sees. Raises `FolderRefused` for
-    a path that is not below the work directory or does not exist.
+    Changes of turns are tracked by themselves; this adds files that no checkpoint sees. Raises `FolderRefused`
+    for a path that is not below the work directory or does not exist.
     """
 
     action = Action.PROMPT

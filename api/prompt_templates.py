@@ -29,7 +29,7 @@ class PromptTemplate(msgspec.Struct, frozen=True):
 
 
 class PromptTemplates(msgspec.Struct, frozen=True):
-    """PromptTemplates by name; the reader's own first."""
+    """Templates by name; the reader's own first."""
 
     templates: tuple[PromptTemplate, ...]
 

@@ -1,4 +1,4 @@
-"""The MCP servers of this machine's user: which there are, and in whose sessions they run, in words."""
+"""Read the names of the MCP servers of this machine's user, and say in which sessions they run."""
 
 import json
 from collections.abc import Mapping

@@ -92,7 +92,7 @@ def by_name(tools: Sequence[AnyTool]) -> dict[str, AnyTool]:
 async def call_tool(
     tools: Mapping[str, AnyTool], caller: Caller, name: str, arguments: Mapping[str, Any]
 ) -> ToolReply:
-    """Carry out a call and return its answer; a refusal is one, too. Raises `StorageError`."""
+    """Carry out a call and return its answer. A refusal is an answer, too. Raises `StorageError`."""
     tool = tools.get(name)
     if tool is None:
         return ToolReply("There is no tool of this name.", is_error=True)

@@ -252,7 +252,7 @@ async def known(parts: ServiceParts, backup_id: str) -> StoredBackup:
 
 
 async def allowed(parts: ServiceParts, actor: Actor, backup_id: str) -> StoredBackup:
-    """Return a backup that the actor may use. One that they may not use is to them as if it did not exist."""
+    """Return a backup that the actor may use. Any other one is refused as an unknown id is."""
     found = await known(parts, backup_id)
     if not await _may(parts, actor, found):
         raise BackupRefused("there is no such backup; /backup list names them")

@@ -12,7 +12,7 @@ FACE = "web"
 
 
 class Scope(StrEnum):
-    """The kind of act that a token allows. A browser has all scopes; the core still checks the person's reader.
+    """The kind of act that a token allows. A browser has all scopes; the core still checks the person.
 
     The order matters: each scope includes the ones before it.
     """

@@ -1,7 +1,7 @@
 """Takes the steps of one run, one after the other, until it rests. Each may be repeated after a crash.
 
 A step is stored before its prompt is sent; the prompt's origin makes it one turn, however often it is sent.
-What the turn said and cost is stored in one row with what follows from it.
+The turn's answer, its cost and the next state are stored in one row.
 """
 
 import asyncio

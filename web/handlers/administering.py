@@ -94,7 +94,7 @@ async def _save(call: Call, rule: c.CleanupRule, rule_id: str) -> c.DailyCleanup
 
 
 async def delete_rule(call: Call) -> c.Nothing:
-    """Delete a rule that runs each day. What it removed stays removed."""
+    """Delete a rule that runs each day. Sessions that it removed stay removed."""
     return await call.perform(c.DeleteCleanupRule(daily_id=call.place("rule_id")))
 
 

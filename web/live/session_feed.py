@@ -156,7 +156,7 @@ class SessionChanges:
         return [*framed, *found, *await self._growing.changes()]
 
     def growing_now(self) -> list[Change]:
-        """Return the text that is being written, whole, for a tab that has none of it."""
+        """Return all of the text that is being written, for a tab that has nothing of it yet."""
         return self._growing.whole()
 
     async def _of_event(self, item: Numbered, touched: _Touched) -> list[Change]:

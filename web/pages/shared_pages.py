@@ -46,7 +46,7 @@ def _bare_page(options: WebOptions, title: str, body: str) -> str:
 
 
 async def shared_body(renderer: Renderer, document: c.SharedDocument) -> str:
-    """Return the content of a shared page: the preview and the page itself are this."""
+    """Return the content of a shared page; its preview shows the same."""
     turns = [await _turn(renderer, each) for each in document.turns]
     earlier = f" · {document.earlier} earlier turns are left out" if document.earlier else ""
     facts = f"A conversation with Claude as of {_moment(document.made_ms)}{earlier}"

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.backends.kit import Kit
+from backends import tmux_server
+from tests.backends.kit import TMUX_PATIENCE_S, Kit
+
+
+@pytest.fixture(autouse=True)
+def patient_with_tmux(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tmux_server, "_ANSWER_S", TMUX_PATIENCE_S)
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def a_time() -> str:
 
 
 async def until(is_so: Callable[[], object]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not is_so():  # noqa: ASYNC110 - a file or a process of others
             await asyncio.sleep(0.01)
 

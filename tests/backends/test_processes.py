@@ -97,7 +97,7 @@ async def test_a_death_is_told_though_no_look_at_it_finds_a_descriptor_for_a_whi
         assert not waiting.done()
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await waiting
     deaths.close()
 

@@ -31,7 +31,7 @@ def test_it_asks_for_guilds_and_their_messages_and_nothing_else() -> None:
 
 async def until_rows(core: RunningCore, expected: list[tuple[str, str, str]]) -> None:
     """Wait until the inbox is as expected: a row is closed after the answer was sent."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while await rows(core) != expected:  # noqa: ASYNC110 (there is no event)
             await asyncio.sleep(0.01)
 

@@ -143,7 +143,7 @@ async def test_all_words_of_a_message_are_read(
     people = People(fake)
     async with connected(fake, client):
         sent = send(people)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (heard := await client.heard.get()).id != sent.id:
                 pass
         read = pointed(heard)
@@ -157,7 +157,7 @@ async def test_ten_embeds_of_25_fields_are_read_and_more_is_cut(fake: FakeDiscor
     people = People(fake)
     async with connected(fake, client):
         people.robot.send(fake.general, "x" * 100, embeds=MANY)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             heard = await client.heard.get()
         assert pointed(heard).text.count("xxxxxxxxxx") >= 250
         heard.content = "y" * 50_000

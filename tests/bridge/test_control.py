@@ -25,7 +25,7 @@ from storage import DatabaseFull
 from tests.bridge.control_kit import ME, SESSION, FakeCore, client, core, data_dir
 
 __all__ = ["client", "core", "data_dir"]
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 class RawLine:

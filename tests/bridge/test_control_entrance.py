@@ -20,7 +20,7 @@ from sessions.errors import CoreLost, NotAllowed
 from sessions.model import Allow
 from tests.sessions.running_core import RunningCore, reached, running_core
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 ME = control_socket.local_actor()
 ANN = Actor("discord:100000000000000001", "web", Role.USER)
 

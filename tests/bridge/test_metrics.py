@@ -123,7 +123,7 @@ async def test_the_file_is_whole_readable_for_a_collector_and_written_again_afte
     path = tmp_path / "bridge.prom"
     os.umask(umask := os.umask(0))
     task = asyncio.create_task(keep_file(Figures(fails=2), path, every_s=0.001))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not path.exists():  # noqa: ASYNC110  what it makes is a file, and no event
             await asyncio.sleep(0.001)
         assert path.read_text().endswith("# EOF\n")
@@ -136,7 +136,7 @@ async def test_the_file_is_whole_readable_for_a_collector_and_written_again_afte
 @pytest.mark.parametrize("directory", ["missing"])
 async def test_a_directory_that_is_not_there_ends_nothing(tmp_path: Path, directory: str) -> None:
     task = asyncio.create_task(keep_file(Figures(), tmp_path / directory / "x.prom", every_s=0.001))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         for _ in range(20):
             await asyncio.sleep(0.001)
     assert not task.done()

@@ -61,7 +61,7 @@ async def test_ready_comes_first_signs_of_life_follow_and_the_end_is_told(
     listening, address = manager
     loop = asyncio.get_running_loop()
     telling = asyncio.create_task(tell_service_manager({"NOTIFY_SOCKET": address, "WATCHDOG_USEC": "30000"}))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert (await loop.sock_recv(listening, 1000)).startswith(b"READY=1\n")
         for _ in range(3):
             assert await loop.sock_recv(listening, 1000) == b"WATCHDOG=1"
@@ -79,7 +79,7 @@ async def test_without_a_watchdog_only_the_beginning_and_the_end_are_told(
     listening, address = manager
     loop = asyncio.get_running_loop()
     telling = asyncio.create_task(tell_service_manager({"NOTIFY_SOCKET": address}))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         assert (await loop.sock_recv(listening, 1000)).startswith(b"READY=1\n")
         telling.cancel()
         with suppress(asyncio.CancelledError):

@@ -48,6 +48,12 @@ CONFIGURED = {
 }
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine, a real tool may take longer to answer than a start of the bridge waits for it."""
+    monkeypatch.setattr("bridge.package_hosts._ASK_S", 60.0)
+
+
 def hosts(found: tuple[LearnedHosts, ...], *, is_built_in: bool) -> set[Target]:
     return {host for each in found if each.is_built_in is is_built_in for host in each.hosts}
 
@@ -200,7 +206,7 @@ def test_mirrors_of_files_that_variables_name_and_of_mavens_own_settings_are_lea
 def test_a_tool_that_hangs_costs_its_time_once_in_all_and_others_are_heard(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bridge.package_hosts._ASK_S", 1.0)
+    monkeypatch.setattr("bridge.package_hosts._ASK_S", 3.0)
     for tool, act in (("npm", "import time; time.sleep(60)"), ("go", "print('https://go.example.org')")):
         (tmp_path / tool).write_text(SCRIPT.format(python=sys.executable, log=str(tmp_path / "log"), act=act))
         (tmp_path / tool).chmod(0o755)

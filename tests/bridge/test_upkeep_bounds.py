@@ -23,7 +23,7 @@ async def test_a_task_that_breaks_leaves_the_others_and_the_bridge_running(
     settings = SimpleNamespace(enable_persistence=True, metrics_file=None, metrics_port=None, backup_command=())
     core = cast("Any", SimpleNamespace(settings=settings, database=None, service=None))
     keeping = asyncio.create_task(upkeep.keep_up(core))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         await broke.wait()
         for _ in range(10):
             await asyncio.sleep(0)

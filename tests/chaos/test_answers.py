@@ -17,7 +17,7 @@ async def test_an_ask_that_was_answered_is_not_opened_again_by_an_older_list(tmp
     async with running_core(tmp_path / "c") as here:
         session = await here.session()
         await here.say(session, "demo:bash touch x")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             snapshot = await session.until(lambda snapshot: bool(snapshot.asks))
         ask, run = snapshot.asks[0], session.run
         assert run is not None
@@ -31,7 +31,7 @@ async def test_an_ask_that_was_answered_is_not_opened_again_by_an_older_list(tmp
                 await run._greeted(draft, stale, Moment(run.number, 1, draft.at_ms))
         finally:
             os.kill(pids.program.pid, signal.SIGCONT)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await session.until(lambda snapshot: snapshot.is_idle)
         stored = await load_ask(here.db, ask.id)
         assert stored is not None

@@ -65,7 +65,7 @@ async def test_a_prompt_whose_sending_was_cut_goes_to_the_next_core_too() -> Non
     silent, following = FakeCore(), FakeCore()
     silent.waits.clear()
     task = asyncio.create_task(run(one, silent))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not silent.sent:  # noqa: ASYNC110 (a step or two of the loop)
             await asyncio.sleep(0)
     task.cancel()

@@ -7,13 +7,14 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from backends import tmux_server
 from backends.local import LocalBackend
 from backends.sandbox.bwrap import in_bwrap
 from backends.sandbox.landlock import in_landlock, landlock_abi
 from backends.sandbox.model import Access, Mechanism, Policy
 from backends.sandbox.probe import find_bwrap
 from backends.sandbox.system import this_system
-from tests.backends.kit import REPOSITORY, Kit
+from tests.backends.kit import REPOSITORY, TMUX_PATIENCE_S, Kit
 from tests.machine import darwin
 
 MACOS = "tmux, as on macOS"
@@ -60,6 +61,7 @@ def mac(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 def way(request: pytest.FixtureRequest) -> Iterator[str]:
     """Which backend, on which machine."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tmux_server, "_ANSWER_S", TMUX_PATIENCE_S)
         if request.param == MACOS:
             tools, path = request.getfixturevalue("mac")
             darwin.become_mac(tools, patch)

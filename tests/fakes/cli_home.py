@@ -28,7 +28,7 @@ STREAM_FLAGS = (
 )
 _LONGEST_LINE = 64 * 1024 * 1024
 # Without a bound a test that waits in vain would end the whole test process, and leave the CLI behind.
-_PATIENCE_S = 40.0
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)

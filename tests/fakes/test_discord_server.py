@@ -40,7 +40,7 @@ class Echo(QuietClient):
         self.heard.put_nowait(("delete", payload.message_id))
 
     async def next(self) -> tuple[str, object]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.heard.get()
 
 

@@ -151,7 +151,7 @@ async def test_a_bot_killed_between_its_post_and_the_answer_says_nothing_twice(
     async with sample_bot(fake, tmp_path) as process:
         held = fake.faults.hold()
         alice.send(fake.general, "say it once")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             await held.reached.wait()
         process.send_signal(signal.SIGKILL)
         assert await process.wait() == -signal.SIGKILL

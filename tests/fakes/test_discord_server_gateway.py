@@ -30,7 +30,7 @@ class Listener(QuietClient):
         self.texts.put_nowait(message.content)
 
     async def next(self) -> str:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.texts.get()
 
 

@@ -33,7 +33,7 @@ class Listener(QuietClient):
         self.heard.put_nowait(message)
 
     async def next(self) -> discord.Message:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             return await self.heard.get()
 
 

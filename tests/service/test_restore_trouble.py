@@ -57,7 +57,7 @@ async def test_a_drill_names_a_bundle_without_facts_and_ends(core: RunningCore) 
     write_bundle(core.directory / "backups" / f"{info.id}-backup.zip", [], head)
     # Its hash differs from the row, too: the drill itself is asked here.
     with patch("service.backup_round.verify", return_value=""):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await drill_if_due(ServiceParts(core.manager))
     [drilled] = (await core.service.perform(OWNER, c.ListBackups())).backups
     assert drilled.damage == "It cannot be restored: facts.json: it is missing"

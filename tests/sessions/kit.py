@@ -23,7 +23,7 @@ from tests.fakes.fake_backend import FakeBackend, FakeHost, FakeMachine
 from tests.fakes.memory_cli import MemoryClaude
 from tests.fakes.memory_conversations import MemoryConversations, memory_driver
 
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 USER = "discord:1"
 
 

@@ -44,7 +44,7 @@ from storage import Database
 from tests.fakes.cli_home import install_scripted_cli, make_cli_home
 from tests.fresh_database import lay_out
 
-DEADLINE_S = 40.0
+DEADLINE_S = 60.0
 ADMIN = Actor("admin", "test", Role.ADMIN)
 MIGRATIONS = schema()
 

@@ -46,7 +46,7 @@ WEIGHTS = {
     "reboot": 1,
     "wipe": 1,
 }
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
 MAX_SESSIONS = 4
 
 

@@ -18,7 +18,7 @@ from storage import Database
 
 ID = SessionId("01890000-0000-7000-8000-000000000001")
 TURN = TurnId("t")
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 
 
 @dataclass

@@ -36,7 +36,7 @@ PROMPT = (
     "demo:thinking a thought demo:text one demo:block demo:text two demo:bash echo three"
     " demo:text four demo:bash echo five demo:text six"
 )
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 @dataclass(frozen=True)

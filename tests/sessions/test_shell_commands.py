@@ -74,7 +74,7 @@ async def test_a_command_goes_on_over_a_restart_and_ends_with_its_session(tmp_pa
             for each in (asked, ShellCommand("hangs", "sleep 300", timeout_s=300))
         ]
         started = [core.run / session.id / "commands" / name / "pid" for name in ("waits", "hangs")]
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not all(each.exists() for each in started):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         for each in waiting:

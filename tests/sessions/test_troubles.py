@@ -318,7 +318,7 @@ async def test_the_emergency_stop_ends_everything_in_time(place: Place) -> None:
         await rest(sessions[0])
         await seen(sessions[1], lambda snapshot: snapshot.running is not None)
         await open_ask(sessions[2])
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             report = await manager.clear_all_sessions()
         assert {each.trouble for each in report} == {""}
         assert len(report) == 3

@@ -192,7 +192,7 @@ async def test_callers_that_wait_for_a_place_when_it_closes_are_written_or_refus
     async with Database.open(path, SCHEMA) as database:
         calls = [asyncio.create_task(database.write([note(str(number))])) for number in range(20)]
         await asyncio.sleep(0)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         results = await asyncio.gather(*calls, return_exceptions=True)
     written = [str(number) for number, result in enumerate(results) if not isinstance(result, DatabaseClosed)]
     assert 0 < len(written) < 20

@@ -84,7 +84,7 @@ async def test_the_deadline_waits_while_claude_waits() -> None:
     progress.take(active(1_000_000, Activity.WORKING))
     now[0] = 1_000_100
     deadline.changed()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await interrupted.wait()
     await task
     assert deadline.ran_out

@@ -22,7 +22,7 @@ from backends.sandbox.proxy.process import ProxyUnavailable, ensure_proxy, open_
 from backends.sandbox.proxy.state import ProxyPlaces, is_key, key_of, keys_in_use, load_list, save_list
 from backends.sandbox.system import this_system
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 pytestmark = pytest.mark.skipif(not shutil.which("bwrap"), reason="needs bubblewrap")
 
 

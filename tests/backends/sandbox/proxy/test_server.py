@@ -13,7 +13,7 @@ from backends.sandbox.proxy.server import Door, Internet
 from backends.sandbox.proxy.state import MODEL_SOCKET, PROXY_SOCKET
 from backends.sandbox.proxy.tunnel import Streams
 
-DEADLINE_S = 30
+DEADLINE_S = 60
 
 
 class Lab(Internet):

@@ -182,6 +182,7 @@ class Settings:
         number(above=0), "1800", write="seconds",
         does="Seconds between checkpoints during a long turn, or in a directory that is too large for more.",
     )
+    # A bound, because stores of this kind without one were reported to grow to hundreds of gigabytes.
     checkpoint_max_file: int = setting(
         size, "10M", write="a size with its unit, for example 512M or 2G",
         does="Larger files are in no checkpoint; a restore leaves them alone.",

@@ -303,6 +303,7 @@ def _needs(
 
 
 def _mode(word: str) -> OfSession | NotUnderstood:
+    # In any case of letters: names such as acceptEdits are the CLI's.
     mode = {mode.value.lower(): mode for mode in PermissionMode}.get(word.lower())
     if mode is None:
         return NotUnderstood(f"The modes are: {', '.join(PermissionMode)}.")

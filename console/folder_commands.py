@@ -110,6 +110,7 @@ def _backup(words: list[str]) -> FolderCommand:
             return OfBridge(c.BackUpAll(label=" ".join(label)), _made)
         case ["verify", backup_id]:
             return OfBridge(c.VerifyBackup(backup_id=backup_id), _verified)
+        # The id tells the kind: only a session's backup has a conversation to open.
         case ["restore", backup_id, *project] if backup_id.startswith("sessions/") and len(project) < 2:
             return RestoreSessionBackup(backup_id, "".join(project))
         case ["restore", backup_id]:

@@ -22,6 +22,7 @@ def parse_page(rest: str) -> OfSession | NotUnderstood:
         case []:
             return OfSession(lambda id_, _: c.ListSharedPages(session_id=id_), _pages)
         case ["draft", *words]:
+            # As many as the API takes.
             options = c.ShareOptions(take_out=tuple(words[:100]))
             return OfSession(lambda id_, _: c.DraftSharedPage(session_id=id_, options=options), _drafted)
         case ["publish", page_id]:

@@ -91,6 +91,7 @@ def read_conversation(body: Mapping[str, Any]) -> Conversation:
         broken=sum(bool(_RESUMPTION.match(_raw_text(block))) for block in since),
         answers=tuple(_last_answers(since)),
         tools=frozenset(str(tool.get("name")) for tool in tools),
+        # A CLI with this tool leaves rare tools out of its requests until they are searched for.
         deferred=any(tool.get("name") == "ToolSearch" for tool in tools),
         cwd=_last(_CWD.findall, body) or ".",
         plan_file=_last(_plan_files, body),

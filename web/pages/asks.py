@@ -218,4 +218,5 @@ def _weight(number: int) -> str:
 
 
 def _json(value: Any) -> str:
+    # It stands in an attribute, and carries words of Claude and of MCP servers.
     return escape(msgspec.json.encode(value).decode(), quote=True)

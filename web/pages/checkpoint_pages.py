@@ -75,6 +75,7 @@ async def _prompts(
 ) -> Mapping[str, str]:
     """Return the prompts of the turns that the checkpoints belong to: people know those, not ids."""
     prompts = {}
+    # One read for each: the turns of old checkpoints are on no page of turns that is at hand.
     for turn_id in {each.turn_id for each in found.checkpoints if each.turn_id}:
         command = c.ReadTurn(session_id=session_id, turn_id=turn_id, with_blocks=False)
         with suppress(TurnNotFound):
@@ -131,6 +132,7 @@ async def _place_of(
     later: list[c.CheckpointInfo] = []
     cursor = ""
     while True:
+        # Page by page until it is found: people open checkpoints that are far older than the newest page.
         listed = c.ListCheckpoints(session_id=session_id, cursor=cursor, limit=MOST_LISTED)
         found = await parts.core.perform(actor, listed)
         for each in found.checkpoints:

@@ -131,6 +131,7 @@ def _preview(parts: WebParts, rule: c.CleanupRule, plan: c.RetentionReport, chan
 def _fields(rule: c.CleanupRule) -> Mapping[str, str]:
     """Return the fields of a form that carry a rule; `rule_of` reads them."""
     return {
+        # New for each form: two presses of one button are one act, those of two pages are two.
         "key": secrets.token_urlsafe(16),
         "verb": rule.verb.value,
         "days": f"{rule.older_than_days:g}",

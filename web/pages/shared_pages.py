@@ -154,6 +154,7 @@ async def _preview(parts: WebParts, base: str, draft: c.SharedPageDraft) -> str:
         f'<option value="{each}"{" selected" if each == 7 else ""}>{words}</option>'
         for each, words in ((1, "1 day"), (7, "7 days"), (30, "30 days"), (90, "90 days"))
     )
+    # By the function that makes the page: readers get what its maker has looked at.
     shown = await shared_body(parts.renderer, draft.document)
     return (
         '<section aria-labelledby="preview"><h2 id="preview">Exactly this is what readers see</h2>'

@@ -156,7 +156,7 @@ def _fold_turn(view: View, numbered: e.Numbered) -> tuple[View, list[Shown]]:
             begun = replace(view, running=event.turn_id, running_since_ms=numbered.at_ms)
             return begun, [NoticeShown("Claude goes on by itself: background work has reported.")]
         case e.TurnHeldBack():
-            # The event has no text: the turn that is held back is the one that began last.
+            # The event has no text. Such a turn has begun as a rule, so its prompt is the last one that began.
             again = WaitingPrompt(event.turn_id, view.last_prompt, was_shown=True)
             return replace(view, waiting=(again, *_without(view, event.turn_id)), running=None), []
         case e.TurnElsewhere():

@@ -105,21 +105,28 @@ class Run(msgspec.Struct, frozen=True):
     session_id: str = ""
     mode: PermissionMode = PermissionMode.DEFAULT
     template: str = ""
+    # Copied at the start: a template that is edited later changes no run on its way.
     template_prompts: dict[str, str] = {}
+    # From the person or the template. They come before commands that Claude proposes.
     given_checks: tuple[Check, ...] = ()
     config: Configuration = Configuration()
     git: GitContext = GitContext()
     prd: PrdReference | None = None
+    # The text as it was at the start, because the file may change.
     prd_text: str = ""
     plan: Plan | None = None
     plan_note: str = ""
+    # Why the last answer did not fit. The next prompt of the same kind says it.
     wrong_answer: str = ""
     tasks: tuple[RunTask, ...] = ()
     round: int = 1
     checked_round: int = 0
+    # Counted over all rounds: the commands are named by it, so a repeat after a kill waits for those that run.
     checked_times: int = 0
+    # Claude answers the failures of a round once.
     fixed_round: int = 0
     checks: tuple[CheckResult, ...] = ()
+    # By the step's name. Each attempt has an origin of its own, and so a turn of its own.
     attempts: dict[str, int] = {}
     step: Step | None = None
     offered: Offered | None = None

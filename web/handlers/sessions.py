@@ -35,6 +35,7 @@ class SessionQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     text: str = ""
     include_ended: bool = False
     limit: Most = 20
+    # Refused here: the core takes any other text for the first page.
     cursor: Annotated[str, msgspec.Meta(pattern="^([01] [0-9]{1,15} .{1,100})?$")] = ""
 
 

@@ -27,6 +27,7 @@ class RunsQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     until: Count | None = None
     active: bool = False
     limit: Most = 20
+    # Refused here: the core takes any other text for the first page, and a program would read it for ever.
     cursor: Annotated[str, msgspec.Meta(pattern="^([0-9]{1,15})?$")] = ""
 
 

@@ -18,7 +18,7 @@ from sessions.errors import BranchRefused, BranchUnmerged, MergeOutdated
 from sessions.own_copies import branch_of, checkpoints_of
 from sessions.session import Session
 from sessions.stored import MergeStatus, StoredBranch, StoredMerge
-from storage import Database, Statement, UuidMaker
+from storage import Database, Statement, UuidMaker, run_to_end
 from workdirs.changes import PathChange
 from workdirs.checkpoint_model import Cause, Checkpoint, Note, Place, Reason
 from workdirs.committing import commit_all, has_uncommitted, tree_to_commit
@@ -259,7 +259,8 @@ async def _bench(session: Session, reason: Reason, *, needs_target: bool = True)
 async def _in_thread(step: Callable[P, T], *arguments: P.args, **more: P.kwargs) -> T:
     """Run a blocking step. Its errors become `BranchRefused`, in the words of the step."""
     try:
-        return await asyncio.to_thread(step, *arguments, **more)
+        # Most steps run under the lock of a directory, and some write there.
+        return await run_to_end(step, *arguments, **more)
     except GitFailed as error:
         log.warning("git failed", extra={"command": error.command, "code": error.code})
         raise BranchRefused("git refused; the log says why") from error

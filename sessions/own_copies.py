@@ -26,7 +26,7 @@ from sessions.snapshot import Snapshot
 from sessions.stored import BranchStatus, StoredBranch
 from sessions.topics import Topic
 from sessions.work_directory import BRANCHES
-from storage import Database
+from storage import Database, run_to_end
 from workdirs.checkpoint_model import Checkpoint, Note, Place, Reason
 from workdirs.directories import (
     DirectoryWish,
@@ -132,7 +132,7 @@ async def make_own_copy(parent: CopySource, session_id: SessionId, title: str) -
             await parent.around.db.write([rows.insert_branch(branch)])
             crash_point("branch.row_stored")
             wanted = Path(branch.directory)
-            begun = await asyncio.to_thread(begin_branch_directory, place.directory, wanted, wanted.name)
+            begun = await run_to_end(begin_branch_directory, place.directory, wanted, wanted.name)
             made, point, target = await _filled(parent, place, branch, title, begun)
         except (WorkdirError, OSError) as error:
             # A directory that was never begun is not ours, whatever is there by now.
@@ -169,12 +169,12 @@ async def _filled(
         includes = parent.snapshot.trust is Trust.TRUSTED
         wish = DirectoryWish(place.directory, directory, directory.name, store, point.commit, includes=includes)
         coverage = await asyncio.to_thread(store.coverage, point.commit)
-        made = await asyncio.to_thread(finish_branch_directory, begun, wish, coverage)
+        made = await run_to_end(finish_branch_directory, begun, wish, coverage)
         # Within the `try`: if git fails here, the finished directory must go as well.
         target = await asyncio.to_thread(_target, place.directory) if made.branch else ""
     except BaseException:
         # Also if the caller is cancelled again: half of a directory must not stay.
-        await asyncio.shield(asyncio.to_thread(drop_branch_directory, place.directory, begun))
+        await run_to_end(drop_branch_directory, place.directory, begun)
         raise
     return made, point, target
 
@@ -244,8 +244,8 @@ async def remake_own_copy(session: SessionPort) -> bool:
             )
             archive = f"{_ARCHIVE}{branch.session_id}"
             # git still lists the deleted directory as a work tree, and makes no second one in its place.
-            await asyncio.to_thread(remove_branch_directory, parent, place, archive_ref=archive)
-            made = await asyncio.to_thread(make_branch_directory, wish)
+            await run_to_end(remove_branch_directory, parent, place, archive_ref=archive)
+            made = await run_to_end(make_branch_directory, wish)
         except WorkdirError as error:
             raise BranchRefused(str(error)) from error
         except OSError as error:
@@ -291,12 +291,11 @@ def _checkpoints_in(around: Dependencies) -> SessionCheckpoints:
 
 async def _removed(db: Database, branch: StoredBranch) -> None:
     try:
-        await asyncio.to_thread(
-            lambda: remove_branch_directory(
-                Path(branch.parent_directory),
-                Path(branch.directory),
-                archive_ref=f"{_ARCHIVE}{branch.session_id}",
-            )
+        await run_to_end(
+            remove_branch_directory,
+            Path(branch.parent_directory),
+            Path(branch.directory),
+            archive_ref=f"{_ARCHIVE}{branch.session_id}",
         )
     except WorkdirError as error:
         raise BranchRefused(str(error)) from error

@@ -18,7 +18,7 @@ from storage.errors import (
 from storage.ids import UuidMaker
 from storage.migrations import Migration, load_migrations
 from storage.recovery import Inspection, Recovery, inspect
-from storage.uncancelled_wait import outlast
+from storage.uncancelled_wait import outlast, run_to_end
 from storage.writer import AnyStatement, BulkStatement, Outcome, Statement
 
 __all__ = [
@@ -48,4 +48,5 @@ __all__ = [
     "inspect",
     "load_migrations",
     "outlast",
+    "run_to_end",
 ]

@@ -1,7 +1,13 @@
-"""Wait that ignores cancellation: cancelling does not undo a statement that SQLite already has."""
+"""Waits that ignore cancellation: a statement that SQLite has, or a thread, cannot be taken back."""
 
 import asyncio
-from typing import Any
+import contextvars
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 async def outlast(task: "asyncio.Future[Any]") -> asyncio.CancelledError | None:
@@ -19,3 +25,20 @@ async def outlast(task: "asyncio.Future[Any]") -> asyncio.CancelledError | None:
         except asyncio.CancelledError as error:
             cancelled = error
     return cancelled
+
+
+async def run_to_end(step: Callable[P, T], *arguments: P.args, **more: P.kwargs) -> T:
+    """Run a blocking step in a thread. If cancelled, raise that only when the thread has ended.
+
+    For steps that write under a lock: after a cancelled `asyncio.to_thread` the thread goes on, and the lock is
+    free before its last write.
+    """
+    context = contextvars.copy_context()
+    # Not `to_thread` in a task: a loop that ends cancels all tasks, and would stop waiting for the thread.
+    thread = asyncio.get_running_loop().run_in_executor(None, partial(context.run, step, *arguments, **more))
+    cancelled = await outlast(thread)
+    if cancelled is not None:
+        # Asked for here, or an error of a step that nobody waits for is logged as forgotten.
+        thread.exception()
+        raise cancelled
+    return thread.result()

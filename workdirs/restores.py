@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from faults import crash_point
+from storage import run_to_end
 from workdirs import rows
 from workdirs.apply import Applied
 from workdirs.changes import ChangeKind, PathChange
@@ -146,7 +147,8 @@ class Restores:
             raise CheckpointGone
         store = await self._checkpoints.store_of(target)
         try:
-            applied = await asyncio.to_thread(
+            # Under the lock to its last write: a checkpoint or restore in between would see half of it.
+            applied = await run_to_end(
                 apply_restore, store, place.directory, directory.cache, plan, _token(cut.id)
             )
             applied.done.extend(earlier)
@@ -192,7 +194,7 @@ class Restores:
             store = await self._checkpoints.store_of(safety)
             target = await self._checkpoints.load(cut.target)
             before = await asyncio.to_thread(store.differences, safety.commit, target.commit)
-            await asyncio.to_thread(sweep_restore, place.directory, list(before), _token(cut.id))
+            await run_to_end(sweep_restore, place.directory, list(before), _token(cut.id))
             wish = RestoreWish(place, cut.target, cut.scope, cut.owner, safety.anchor)
             preview = await self._preview(wish)
             differences = await asyncio.to_thread(store.differences, preview.safety.commit, target.commit)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from storage import outlast, run_to_end
 from workdirs.errors import CheckpointFailed, WhyNoCheckpoint
 from workdirs.git import STOP
 from workdirs.model import Snapshot
@@ -33,13 +34,18 @@ async def take(wish: SnapshotWish) -> Snapshot:
 
 async def _take_in_thread(wish: SnapshotWish) -> Snapshot:
     stop = threading.Event()
-    # `to_thread` copies the context, so the calls of git in the thread see the event.
+    # The task and the thread copy the context, so the calls of git in the thread see the event.
     token = STOP.set(stop)
+    taking = asyncio.create_task(run_to_end(take_snapshot, wish), name="snapshot")
+    STOP.reset(token)
     try:
-        return await asyncio.to_thread(take_snapshot, wish)
-    finally:
-        stop.set()  # if cancelled, the thread is still there, and perhaps git hangs
-        STOP.reset(token)
+        return await asyncio.shield(taking)
+    except asyncio.CancelledError:
+        stop.set()  # perhaps git hangs
+        # The caller holds the directory's lock, and the thread may still write into the copy for a branch.
+        await outlast(taking)
+        taking.exception()  # asked for here, or it is logged as forgotten
+        raise
 
 
 def _passed_on() -> dict[str, str]:

@@ -35,8 +35,8 @@ _OPEN = 0o055
 """Bits of a directory that others may list and enter."""
 _NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 _MOST_NAME = 40
-# Such a part refers to a file beside the index, or to what somebody saw in the directory of that index.
-# Format: gitformat-index(5), "Extensions". A path may look like one: git is then started for nothing.
+# Such a part refers to a file beside the index, or to what somebody saw in its directory (gitformat-index(5),
+# "Extensions"). A path may look like one: git is then started for nothing.
 _PARTS_OF_AN_INDEX = (b"link", b"UNTR", b"FSMN")
 # A checkpoint checks names itself, and stricter. git must not refuse a whole tree for one that Linux allows.
 _ANY_NAME = {
@@ -366,10 +366,9 @@ def _unlink(repository: Repository, place: Path, branch: str, archive_ref: str) 
         # The archive first: once the branch is gone, no ref keeps these commits.
         if head and is_ours and archive_ref and not _is_reached_elsewhere(repository, head, branch):
             run(repository.call("update-ref", archive_ref, head))
-        _remove_work_tree(repository, place)
         if head and is_ours:
-            # With the old value: git keeps the branch if somebody committed to it meanwhile.
-            run(repository.call("update-ref", "-d", branch, head))
+            _delete_branch(repository, branch, ObjectId(head))
+        _remove_work_tree(repository, place)
     except GitFailed as error:
         raise RemovalFailed(place.name, "git refused to remove it") from error
 
@@ -380,9 +379,15 @@ def _remove_work_tree(repository: Repository, place: Path) -> None:
     run(repository.call("worktree", "remove", "--force", "--force", os.fspath(place)))
 
 
+def _delete_branch(repository: Repository, branch: str, head: ObjectId) -> None:
+    """Delete the full ref `branch`, before its work tree: after a kill only the work tree tells its name."""
+    # With the old value: git keeps the branch if somebody committed to it meanwhile.
+    run(repository.call("update-ref", "-d", branch, head))
+
+
 def _drop(repository: Repository, place: Path, branch: str, head: ObjectId) -> None:
+    _delete_branch(repository, f"refs/heads/{branch}", head)
     _remove_work_tree(repository, place)
-    run(repository.call("update-ref", "-d", f"refs/heads/{branch}", head))
 
 
 def _tip(repository: Repository, ref: str) -> str:

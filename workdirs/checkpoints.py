@@ -6,11 +6,11 @@ Row before act, status after. One lock a work directory: no checkpoint falls int
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from storage import Database, UuidMaker
+from storage import Database, UuidMaker, run_to_end
 from workdirs import rows
 from workdirs.changes import PathChange
 from workdirs.checkpoint_model import Cause, Checkpoint, CheckpointId, Note, Place, Reason
@@ -35,6 +35,8 @@ from workdirs.taking import take
 log = logging.getLogger(__name__)
 
 _MOST_OF_A_DIRECTORY = 100_000
+_REF_IS_OLD_S = 86_400.0
+"""A younger ref may be of an import from a bundle, whose rows come after its refs."""
 
 
 class Checkpoints:
@@ -148,6 +150,7 @@ class Checkpoints:
                     removed += await self._tidy(directory)
             except (WorkdirError, OSError) as error:  # the stores of others are tidied all the same
                 log.warning("checkpoints of a directory not tidied", extra={"error": type(error).__name__})
+        await self._forget_unused_refs()
         return removed
 
     @asynccontextmanager
@@ -183,6 +186,26 @@ class Checkpoints:
         new = rows.StoredDirectory(path, str(place.project), _short(str(place.project)), _short(path))
         await self.db.write([rows.insert_directory(new, self.now_ms())])
         return new
+
+    async def _forget_unused_refs(self) -> None:
+        """Delete the refs that no row names: a process was killed between their rows and them."""
+        stores: dict[str, list[Path]] = {}
+        for each in await rows.load_directories(self.db):
+            stores.setdefault(each.store, []).append(Path(each.path))
+        for name, directories in stores.items():
+            store = Store(self.rules.root / name)
+            async with AsyncExitStack() as locks:
+                # All of them: a checkpoint of an unchanged directory takes the ref that its cache names.
+                for directory in sorted(directories):
+                    await locks.enter_async_context(self.locked(directory))
+                try:
+                    found = await asyncio.to_thread(store.old_refs, _REF_IS_OLD_S)
+                    unused = sorted(set(found) - await rows.load_used_refs(self.db, found))
+                    if unused:
+                        await run_to_end(_shrink, store, unused, always_pack=False)
+                        log.info("refs without a checkpoint deleted", extra={"refs": len(unused)})
+                except (WorkdirError, OSError) as error:
+                    log.warning("refs of a store not tidied", extra={"error": type(error).__name__})
 
     async def _tidy(self, directory: rows.StoredDirectory, *, always_pack: bool = False) -> int:
         found = await rows.load_checkpoints(self.db, directory=directory.path, limit=_MOST_OF_A_DIRECTORY)

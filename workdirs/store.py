@@ -15,7 +15,7 @@ from pathlib import Path
 
 import msgspec
 
-from storage.files import make_directory, make_file
+from storage.files import make_directory, write_whole
 from workdirs.coverage import from_message
 from workdirs.errors import CheckpointFailed, GitFailed, StoreDamaged, StoreMissing, WhyNoCheckpoint
 from workdirs.git import MEGABYTE, GitCall, Kind, run, start
@@ -56,15 +56,17 @@ class Store(msgspec.Struct, frozen=True):
 
     def prepare(self) -> None:
         """Make the repository if it is missing. Raises `GitMissing`, `GitFailed`, `OSError`."""
-        if (self.git_dir / "info" / "attributes").exists():
-            return
+        attributes, wanted = self.git_dir / "info" / "attributes", _ATTRIBUTES.encode()
+        # By its content: a process that was killed here may have left an empty file.
+        with suppress(OSError):
+            if attributes.read_bytes() == wanted:
+                return
         make_directory(self.directory)
         # No template: that would be hooks of the machine. Shared with nobody: the files of projects lie here.
         run(self.call("init", "-q", "--bare", "--template=", "--initial-branch=none", "--shared=0600"))
         make_directory(self.git_dir / "info")
-        attributes = self.git_dir / "info" / "attributes"
-        make_file(attributes)
-        attributes.write_text(_ATTRIBUTES, encoding="utf-8")
+        # Last, and whole: it says that the repository is made.
+        write_whole(attributes, wanted)
 
     @contextmanager
     def locked(self, deadline_s: float = 60.0) -> Iterator[None]:
@@ -109,6 +111,15 @@ class Store(msgspec.Struct, frozen=True):
     @property
     def _mark(self) -> Path:
         return self.directory / "writing"
+
+    def old_refs(self, age_s: float) -> list[str]:
+        """Return the refs of checkpoints that were written longer ago than `age_s`."""
+        found, before = [], time.time() - age_s
+        for path in (self.git_dir / REFS).glob("*"):
+            with suppress(FileNotFoundError):
+                if path.suffix != ".lock" and path.stat().st_mtime < before:
+                    found.append(f"{REFS}{path.name}")
+        return found
 
     def holds(self, ref: str, commit: str) -> bool:
         """Whether `ref` keeps `commit` alive. Reads one file: refs are never packed here."""

@@ -176,6 +176,22 @@ async def test_old_checkpoints_go_and_their_room_is_given_back(desk: Desk, ledge
     await ledger.restore(taken[0].id)
 
 
+async def test_a_ref_that_a_kill_left_without_a_row_goes_a_day_later(desk: Desk, ledger: Ledger) -> None:
+    taken = []
+    for name in ("left", "shared", "shared", "young"):
+        desk.write("a", name * 20_000)
+        taken.append(await ledger.take())
+    left, shared, sharing, young = taken
+    assert shared.ref == sharing.ref
+    store = await ledger.checkpoints.store_of(left)
+    places = [store.git_dir / each.ref for each in (left, shared, young)]
+    await ledger.checkpoints.db.write([rows.delete_checkpoints([left.id, shared.id, young.id])])
+    for place in places[:2]:
+        os.utime(place, (time.time() - 86_500,) * 2)
+    assert await ledger.checkpoints.tidy() == 0
+    assert [place.exists() for place in places] == [False, True, True]
+
+
 async def test_checkpoints_of_a_deleted_session_go_by_their_age(desk: Desk, ledger: Ledger) -> None:
     desk.write("a")
     kept, other = await ledger.take(), await ledger.take(owner="s2")

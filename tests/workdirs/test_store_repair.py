@@ -98,6 +98,15 @@ async def test_after_a_power_cut_the_next_checkpoint_is_whole(desk: Desk, cut: C
         await ledger.take()
 
 
+def test_a_store_whose_making_was_cut_before_its_last_file_is_made_whole(desk: Desk) -> None:
+    desk.store.prepare()
+    attributes = desk.store.git_dir / "info" / "attributes"
+    whole = attributes.read_bytes()
+    attributes.write_bytes(b"")
+    desk.store.prepare()
+    assert attributes.read_bytes() == whole != b""
+
+
 async def test_a_pack_that_lost_its_index_keeps_its_checkpoints(desk: Desk) -> None:
     desk.write("a", "one")
     async with open_ledger(desk.home) as ledger:

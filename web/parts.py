@@ -99,9 +99,10 @@ class WebParts:
     # For each login or token.
     commands: Rates = field(default_factory=lambda: Rates(60, 60.0))
     openings: Rates = field(default_factory=lambda: Rates(120, 60.0))
-    # Codes have 256 bits: these bounds are not against guessing, but keep one client from stopping the others.
+    # For each address; a valid code always logs in, whoever else tries at the same address. There is no bound
+    # for all addresses together: strangers would use it up, and nobody could log in. Codes have 256 bits, and
+    # looking one up costs as much as looking up the cookie of any request.
     logins: Rates = field(default_factory=lambda: Rates(10, 60.0))
-    all_logins: Rates = field(default_factory=lambda: Rates(60, 60.0))
     # Messages to all sockets of a login; a tab sends a few in a minute.
     wishes: Rates = field(default_factory=lambda: Rates(600, 60.0))
     act_keys: ActKeys = field(default_factory=ActKeys)

@@ -196,13 +196,31 @@ async def test_many_logins_and_commands_are_slowed_down(world: WebWorld) -> None
     assert (await stranger.send("POST", "/api/logins", {"code": "x"}, forged))[0] == 429
 
 
-async def test_one_address_that_tries_often_keeps_no_other_from_logging_in(tmp_path: Path) -> None:
+async def test_strangers_who_try_codes_keep_nobody_from_logging_in(tmp_path: Path) -> None:
+    """Neither many at the person's own address nor very many addresses together."""
     async with web_world(tmp_path, WebOptions(0, proxies=frozenset({"127.0.0.1"}))) as world:
         nobody = await world.stranger()
-        often, once = [{"X-Forwarded-For": address} for address in ("9.9.9.9", "8.8.8.8")]
-        for _ in range(70):
-            await nobody.send("POST", "/api/logins", {"code": "wrong"}, often)
-        assert (await nobody.send("POST", "/api/logins", {"code": "wrong"}, once))[0] == 403
+        places = [{"X-Forwarded-For": f"9.9.9.{number}"} for number in [*range(70), *[0] * 20]]
+        for place in places:
+            await nobody.send("POST", "/api/logins", {"code": "wrong"}, place)
+        other = {"X-Forwarded-For": "8.8.8.8"}
+        assert (await nobody.send("POST", "/api/logins", {"code": "wrong"}, other))[0] == 403
+        assert (await nobody.send("POST", "/api/logins", {"code": "wrong"}, places[0]))[0] == 429
+        for place in (places[0], {"X-Forwarded-For": "7.7.7.7"}):
+            ann, code = await world.stranger(), await world.parts.doors.make_code(OWNER)
+            for confirmed in (False, True):
+                wish = {"code": code, "confirmed": confirmed}
+                assert (await ann.send("POST", "/api/logins", wish, place))[0] == 200
+
+
+async def test_a_login_that_is_no_short_text_is_refused_before_it_is_read(world: WebWorld) -> None:
+    stranger = await world.stranger()
+    large = {"code": "x" * 5_000}
+    assert (await stranger.send("POST", "/api/logins", large))[0] == 413
+    headers = {"Origin": stranger.origin, "Content-Type": "application/json"}
+    address = f"{stranger.address}/api/logins"
+    async with stranger.http.post(address, data=_pieces(1), headers=headers) as refused:
+        assert refused.status == 413
 
 
 def test_many_addresses_do_not_fill_the_memory() -> None:

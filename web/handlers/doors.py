@@ -15,6 +15,7 @@ from web.problems import Refused
 from web.routing import Call, Route, Words, read_body
 
 _LONGEST_CODE = 200
+_LONGEST_BODY = 4096
 
 
 class LoginCode(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -71,15 +72,15 @@ class Me(msgspec.Struct, frozen=True, rename="camel"):
 
 async def log_in(request: web.Request, parts: WebParts) -> web.Response:
     """Log a browser in by the code of a login link; sets the cookie."""
-    # Before the body is read: the sender may be anybody.
-    _check_login_pace(request, parts)
+    # The sender may be anybody, and a body may have megabytes.
+    if request.content_length is None or request.content_length > _LONGEST_BODY:
+        raise Refused(413, "too_large", "Send the code in a short body, with its length.")
+    # Counted before the code is known, so that tries at once count as well.
+    wait_s = parts.logins.wait_s(client_of(parts.options, request))
     wish: LoginCode = await read_body(request, LoginCode)
-    # A body may have 4 MB; only what can be a code is hashed.
-    if len(wish.code) > _LONGEST_CODE:
-        raise _wrong_code()
-    user_id = await parts.doors.user_of_code(wish.code)
+    user_id = await parts.doors.user_of_code(wish.code) if len(wish.code) <= _LONGEST_CODE else ""
     if not user_id:
-        raise _wrong_code()
+        raise _too_many_logins(wait_s) if wait_s else _wrong_code()
     # The page asks first, because a link may log a victim in as somebody else, who then reads along.
     if not wish.confirmed:
         await parts.people.learn([user_id])
@@ -160,12 +161,9 @@ async def health(_request: web.Request, _parts: WebParts) -> web.Response:
     return web.json_response({"ok": True})
 
 
-def _check_login_pace(request: web.Request, parts: WebParts) -> None:
-    # The address first: otherwise one client alone could use up the sum, and nobody could log in.
-    wait_s = parts.logins.wait_s(client_of(parts.options, request)) or parts.all_logins.wait_s("")
-    if wait_s:
-        headers = {"Retry-After": str(int(wait_s) + 1)}
-        raise Refused(429, "too_many_logins", f"Too many logins: wait {int(wait_s) + 1} s.", headers)
+def _too_many_logins(wait_s: float) -> Refused:
+    headers = {"Retry-After": str(int(wait_s) + 1)}
+    return Refused(429, "too_many_logins", f"Too many logins: wait {int(wait_s) + 1} s.", headers)
 
 
 def _wrong_code() -> Refused:

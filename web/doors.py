@@ -10,6 +10,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from enum import Enum, auto
 
 from storage import Database, UuidMaker
 from web import rows
@@ -42,6 +43,23 @@ class NewToken:
     secret: str
 
 
+class Watcher(Enum):
+    """A kind of long request, which ends with its login or token. Each kind is counted for itself."""
+
+    SOCKET = auto()
+    STREAM = auto()
+    DOWNLOAD = auto()
+    AGENT_CALL = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class _Watch:
+    """A long request, and what ends it."""
+
+    by: Watcher
+    then: Callable[[], None]
+
+
 class Doors:
     """Makes, finds and ends the ways in. `now_ms` is the time in milliseconds since 1970."""
 
@@ -49,7 +67,7 @@ class Doors:
         self._db = database
         self.now_ms = now_ms
         self._ids = UuidMaker()
-        self._ended: dict[str, dict[asyncio.Event, Callable[[], None]]] = {}
+        self._ended: dict[str, dict[asyncio.Event, _Watch]] = {}
 
     async def make_code(self, user_id: str) -> str:
         """Return a code that logs one browser in as `user_id` within `CODE_MS`."""
@@ -127,11 +145,11 @@ class Doors:
 
     @contextmanager
     def watching(
-        self, principal: Principal, then: Callable[[], None] = lambda: None
+        self, principal: Principal, by: Watcher, then: Callable[[], None] = lambda: None
     ) -> Iterator[asyncio.Event]:
         """Yield an event that is set once the login or token ends; `then` is called after it."""
         ended = asyncio.Event()
-        self._ended.setdefault(principal.id, {})[ended] = then
+        self._ended.setdefault(principal.id, {})[ended] = _Watch(by, then)
         try:
             yield ended
         finally:
@@ -140,14 +158,14 @@ class Doors:
             if not waiting:
                 self._ended.pop(principal.id, None)
 
-    def watched(self, principal: Principal) -> int:
-        """Return the number of streams that the login or token has open."""
-        return len(self._ended.get(principal.id, ()))
+    def watched(self, principal: Principal, by: Watcher) -> int:
+        """Return how many of a kind the login or token has open."""
+        return sum(each.by is by for each in self._ended.get(principal.id, {}).values())
 
     def _close(self, door_id: str, deleted: int) -> bool:
-        for ended, then in list(self._ended.get(door_id, {}).items()):
+        for ended, watch in list(self._ended.get(door_id, {}).items()):
             ended.set()
-            then()
+            watch.then()
         return deleted > 0
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx2
+import pytest
 
 import api as c
 from tests.mcp_server.test_stdio import call
@@ -104,6 +105,29 @@ async def test_a_call_that_waits_ends_when_its_token_is_revoked(tmp_path: Path) 
         async with asyncio.timeout(DEADLINE_S):
             assert (await asked)[0] == 401
         await ann.done("POST", f"/api/sessions/{session_id}/interrupt")
+
+
+async def test_calls_that_wait_and_sockets_of_one_token_are_counted_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("web.live.socket.MOST_SOCKETS", 1)
+    monkeypatch.setattr("web.handlers.agents.MOST_CALLS", 1)
+    async with web_world(tmp_path / "core") as world:
+        ann, program = await world.browser(OWNER), await world.program(OWNER, Scope.OPERATE)
+        session_id = await world.session_of(ann)
+        given = {"session_id": session_id, "prompt": "demo:gate held", "wait_s": 60}
+        said = {"method": "tools/call", "params": {"name": "send_prompt", "arguments": given}}
+        asked = asyncio.create_task(program.send("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, **said}, ACCEPT))
+        await world.running(session_id)
+        async with program.socket() as socket:
+            assert (await socket.receive_json())["type"] == "hello"
+            assert (await program.send("GET", "/api/live", None, {"Origin": ann.origin}))[0] == 429
+        status, answer = await program.send("POST", "/mcp", HELLO, ACCEPT)
+        assert (status, answer["code"]) == (429, "too_many_calls")
+        await world.core.do(c.Interrupt(session_id=session_id))
+        async with asyncio.timeout(DEADLINE_S):
+            assert (await asked)[0] == 200
+        assert (await program.send("POST", "/mcp", HELLO, ACCEPT))[0] == 200
 
 
 async def test_a_person_who_loses_every_role_during_a_call_gets_no_answer(tmp_path: Path) -> None:

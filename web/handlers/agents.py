@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from aiohttp import hdrs, web
 
 from api.access import Actor
+from web.doors import Watcher
 from web.principals import DoorKind, Scope
 from web.problems import Refused
 from web.routing import Call, Route
 
+MOST_CALLS = 32
+"""Calls of one token that are not answered yet: `send_prompt` may wait for minutes."""
 _PASSED = (hdrs.ACCEPT, hdrs.CONTENT_TYPE, "MCP-Protocol-Version", "Mcp-Method", "Mcp-Name")
 
 
@@ -38,7 +41,11 @@ async def answer_agent(call: Call) -> web.Response:
         if not until_revoked.expired():  # else it is ending already
             until_revoked.reschedule(asyncio.get_running_loop().time())
 
-    with call.parts.doors.watching(call.principal, end) as ended:
+    # No await from the count to `watching`: otherwise calls sent at once would all pass.
+    if call.parts.doors.watched(call.principal, Watcher.AGENT_CALL) >= MOST_CALLS:
+        words = f"At most {MOST_CALLS} calls may wait with one token."
+        raise Refused(429, "too_many_calls", words, {"Retry-After": "5"})
+    with call.parts.doors.watching(call.principal, Watcher.AGENT_CALL, end) as ended:
         try:
             async with until_revoked:
                 body = await call.request.read()

@@ -13,6 +13,7 @@ import api as c
 from api.access import Action
 from api.words.exports import EXPORTS
 from sessions.model import Attachment, ExportFormat
+from web.doors import Watcher
 from web.principals import Scope
 from web.routing import Call, Route, Words
 
@@ -60,7 +61,7 @@ async def get_file(call: Call) -> web.StreamResponse:
     # Never the file's own type: a browser may show that in place.
     response.content_type = "application/octet-stream"
     # A reset: the reader went away, or lost the right and was cut off.
-    with call.parts.doors.watching(call.principal) as ended, suppress(ConnectionResetError):
+    with call.parts.doors.watching(call.principal, Watcher.DOWNLOAD) as ended, suppress(ConnectionResetError):
         async with aclosing(call.parts.core.get_file(call.actor, wish)) as pieces:
             # The first piece is read before the answer begins: a refusal must still be able to be one.
             first = await anext(pieces, b"")

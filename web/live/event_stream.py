@@ -12,6 +12,7 @@ from aiohttp import web
 import api as c
 from api.access import Actor
 from sessions.events import Numbered
+from web.doors import Watcher
 from web.problems import Refused
 from web.routing import Call, Count
 
@@ -38,12 +39,12 @@ async def events(call: Call) -> web.StreamResponse:
     # Asked for before the answer begins: a refusal must still be able to be one.
     info = await call.perform(c.GetSession(session_id=call.session_id))
     # No await from the count to `watching`: otherwise streams opened at once would all pass.
-    if call.parts.doors.watched(call.principal) >= _MOST_STREAMS:
+    if call.parts.doors.watched(call.principal, Watcher.STREAM) >= _MOST_STREAMS:
         raise Refused(429, "too_many_streams", f"At most {_MOST_STREAMS} streams may be open at once.")
     # nginx keeps a response until its buffer is full, unless it is told otherwise.
     response = web.StreamResponse(headers={"X-Accel-Buffering": "no"})
     response.content_type = "text/event-stream"
-    with call.parts.doors.watching(call.principal) as ended:
+    with call.parts.doors.watching(call.principal, Watcher.STREAM) as ended:
         await response.prepare(call.request)
         # The sender cannot have an event that has not happened yet: the database may be an older copy.
         await _send_until(ended, call, min(after, info.last_event), response)

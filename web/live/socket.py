@@ -15,6 +15,7 @@ from aiohttp import WSMsgType, web
 from api.access import Action, Actor, Role
 from sessions.errors import NotAllowed, SessionError, SessionNotFound
 from storage import StorageError
+from web.doors import Watcher
 from web.live import frames as f
 from web.live.list_feed import list_steps
 from web.live.pulse import BEAT_S, PULSE
@@ -38,12 +39,12 @@ _TOO_SLOW = 4408
 async def live(call: Call) -> web.StreamResponse:
     """Follow sessions live over a WebSocket: see the messages in docs/web.md."""
     # No await from the count to `watching`: otherwise sockets opened at once would all pass.
-    if call.parts.doors.watched(call.principal) >= MOST_SOCKETS:
+    if call.parts.doors.watched(call.principal, Watcher.SOCKET) >= MOST_SOCKETS:
         raise Refused(429, "too_many_sockets", f"At most {MOST_SOCKETS} tabs may be open with one login.")
     # Not compressed: with compression a frame depends on the connection's earlier ones, and tabs share frames.
     socket = web.WebSocketResponse(max_msg_size=MOST_FRAME_BYTES, autoping=True, compress=False)
     tab = _Tab(call, socket)
-    with call.parts.doors.watching(call.principal, tab.end) as ended:
+    with call.parts.doors.watching(call.principal, Watcher.SOCKET, tab.end) as ended:
         await socket.prepare(call.request)
         await tab.run(ended)
     return socket

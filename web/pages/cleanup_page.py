@@ -64,8 +64,8 @@ async def cleanup_page(
     body = (
         f"<h1>Clean up</h1>{said}{_form(base, actor, rule or c.CleanupRule(), projects, changes)}{preview}"
         f"{_daily(parts, actor, base, daily)}"
-        '<p class="dim">Pinned sessions stay. Archived ones can be brought back, deleted ones cannot. The '
-        "rules of the bridge's settings work besides.</p>"
+        '<p class="dim">Pinned sessions stay. Archived ones can be brought back, deleted ones only from a'
+        " backup. The rules of the bridge's settings work besides.</p>"
     )
     return page(parts.options, "Clean up", body, reader=actor)
 

@@ -192,7 +192,10 @@ def _more(info: c.SessionInfo, reader: Reader, base: str) -> str:
 
 def _ends(info: c.SessionInfo) -> str:
     if info.lifecycle is Lifecycle.ENDED:
-        asks = "Delete this session for good? Nothing of it can be brought back."
+        asks = (
+            "Delete this session for good? The bridge forgets its conversation and checkpoints. Its backups,"
+            " its archived folder and Claude's own transcript stay."
+        )
         restore = '<button type="button" data-act="POST" data-path="restore" data-then=".">Bring back</button>'
         return f"{restore}{act('Delete for good', 'DELETE ?purge=true', then='/', asks={'sure': asks})}"
     return (

@@ -31,6 +31,7 @@ from sessions.folders import new_folder
 from sessions.rows import folders as rows
 from sessions.session import Session
 from sessions.stored_folders import FolderPlace, StoredArtifact, StoredFolder, StoredNote
+from storage import Database
 from storage.files import make_directory, write_whole
 from workdirs.changes import ChangeKind
 from workdirs.errors import WorkdirError
@@ -93,13 +94,15 @@ async def shown(parts: ServiceParts, facts: FolderFacts) -> c.FolderInfo:
 async def track_artifact(parts: ServiceParts, session: Session, paths: Sequence[str]) -> c.Artifacts:
     """Count `paths` among the session's artifacts; see `TrackArtifacts`."""
     await ensure_folder(parts, session)
-    known = await take_in_changes(parts, session.id)
     root = Path(session.snapshot.work_directory)
     named = [await asyncio.to_thread(_checked_path, root, each) for each in paths[: c.MOST_ARTIFACTS]]
-    # Checkpoints know better whether a file was created or changed, so theirs stand.
-    new = {path: StoredArtifact(path, ChangeKind.CHANGED) for path in named if path not in known}
-    folder = await _folder(parts, session.id)
-    await parts.manager.db.write(rows.store_artifacts(session.id, new, folder.tracked_through))
+    # Under the lock up to the write: it stores how far changes were read, and must not set that back.
+    async with parts.folder_locks.of(f"artifacts {session.id}"):
+        known = await _take_in_changes(parts.manager.db, session.id)
+        # Checkpoints know better whether a file was created or changed, so theirs stand.
+        new = {path: StoredArtifact(path, ChangeKind.CHANGED) for path in named if path not in known}
+        folder = await _folder(parts, session.id)
+        await parts.manager.db.write(rows.store_artifacts(session.id, new, folder.tracked_through))
     facts = await refresh(parts, session.id)
     return artifacts_of(facts.artifacts)
 
@@ -138,22 +141,26 @@ async def ensure_folder(parts: ServiceParts, session: Session, focus: str = "") 
 
 async def take_in_changes(parts: ServiceParts, session_id: str) -> dict[bytes, StoredArtifact]:
     """Take the changes of new checkpoints into the artifacts, and return all of them by path."""
-    db = parts.manager.db
+    # One at a time: two calls would count the same changes twice.
+    async with parts.folder_locks.of(f"artifacts {session_id}"):
+        return await _take_in_changes(parts.manager.db, session_id)
+
+
+async def _take_in_changes(db: Database, session_id: str) -> dict[bytes, StoredArtifact]:
+    """Do `take_in_changes`; the caller holds the lock of the artifacts."""
     known = {each.path: each for each in await rows.load_artifacts(db, session_id)}
     folder = await rows.load_folder(db, session_id)
     if folder is None:
         return known
-    # One at a time: two calls would count the same changes twice.
-    async with parts.folder_locks.of(f"artifacts {session_id}"):
-        changes = await rows.load_new_changes(db, session_id, folder.tracked_through)
-        if not changes:
-            return known
-        differing: dict[bytes, StoredArtifact | None] = {}
-        for _, path, kind, added, removed in changes:
-            was = differing[path] if path in differing else known.get(path)
-            differing[path] = became(was, StoredArtifact(path, kind, added, removed))
-        # The changes and how far they were read are one transaction, so no kill makes them count twice.
-        await db.write(rows.store_artifacts(folder.session_id, differing, changes[-1][0]))
+    changes = await rows.load_new_changes(db, session_id, folder.tracked_through)
+    if not changes:
+        return known
+    differing: dict[bytes, StoredArtifact | None] = {}
+    for _, path, kind, added, removed in changes:
+        was = differing[path] if path in differing else known.get(path)
+        differing[path] = became(was, StoredArtifact(path, kind, added, removed))
+    # The changes and how far they were read are one transaction, so no kill makes them count twice.
+    await db.write(rows.store_artifacts(folder.session_id, differing, changes[-1][0]))
     return {path: each for path, each in {**known, **differing}.items() if each is not None}
 
 
@@ -265,14 +272,15 @@ async def _add_note(parts: ServiceParts, session: Session, actor: Actor, command
         raise FolderRefused(f"a {command.kind.value} has at most {c.MAX_NOTE:,} characters")
     await ensure_folder(parts, session)
     db = parts.manager.db
-    if len(await rows.load_notes(db, session.id)) >= c.MAX_NOTES:
-        raise FolderRefused(f"a session has at most {c.MAX_NOTES:,} notes and decisions")
     title = " ".join((command.title or text.splitlines()[0]).split())[:_TITLE_CHARS]
     note = StoredNote(session.id, command.kind, title, text, actor.user_id, parts.manager.now_ms())
     async with parts.folder_locks.of(f"notes {session.id}"):
         # An act that is sent again finds the note of its origin.
         known = await rows.note_of_origin(db, session.id, command.origin)
         if known is None:
+            # Under the lock: two at once would both find the last place free.
+            if len(await rows.load_notes(db, session.id)) >= c.MAX_NOTES:
+                raise FolderRefused(f"a session has at most {c.MAX_NOTES:,} notes and decisions")
             await db.write([rows.insert_note(note, command.origin)])
         stored = await rows.load_notes(db, session.id)
     of_kind = [each for each in stored if each.kind is command.kind]

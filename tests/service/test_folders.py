@@ -9,7 +9,7 @@ from ruamel.yaml import YAML
 
 import api as c
 from api.access import Actor, Role
-from service import FolderRules, ServiceParts, SessionService
+from service import FolderRules, ServiceParts, SessionService, session_folders
 from sessions.errors import EndedAlready, FolderRefused
 from sessions.model import Lifecycle
 from sessions.stored_folders import NoteKind
@@ -206,6 +206,55 @@ async def test_artifacts_fold_the_changes_of_checkpoints_and_keep_whole_paths(
             await service.perform(OWNER, c.TrackArtifacts(session_id=made.session_id, paths=(bad,)))
     named = c.TrackArtifacts(session_id=made.session_id, paths=("built.bin",))
     assert "built.bin" in (await service.perform(OWNER, named)).changed
+
+
+async def test_two_notes_at_once_do_not_exceed_the_limit(
+    here: House, service: SessionService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await focused(service)
+    monkeypatch.setattr(c, "MAX_NOTES", 1)
+    notes = [c.AddNote(session_id=made.session_id, text=text, origin=text) for text in ("one", "two")]
+    done = await asyncio.gather(*(service.perform(OWNER, note) for note in notes), return_exceptions=True)
+    assert sorted(type(each).__name__ for each in done) == ["FolderNote", "FolderRefused"]
+    # Sent again after its answer was lost, a stored note is no further one.
+    (stored,) = (await service.perform(OWNER, c.ListNotes(session_id=made.session_id))).notes
+    again = next(note for note in notes if note.text == stored.text)
+    assert (await service.perform(OWNER, again)).number == 1
+
+
+async def test_changes_that_are_read_while_a_file_is_tracked_count_once(
+    here: House, service: SessionService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await focused(service)
+    (here.root / "workspaces" / "default" / "built.bin").touch()
+    checkpoint = (
+        "INSERT INTO checkpoints (id, directory, owner, anchor, reason, label, status, made_ms)"
+        " VALUES ('01', '/w', ?, '', 'turn_end', '', 'taken', 0)"
+    )
+    folder_of, arrived = session_folders._folder, False
+
+    async def folder_before_a_checkpoint(parts: Any, session_id: str) -> Any:
+        nonlocal arrived
+        found = await folder_of(parts, session_id)
+        if not arrived:
+            arrived = True
+            change = "INSERT INTO file_changes VALUES ('01', ?, '/w', ?, 'turn', 'changed', 2, 1)"
+            values = (made.session_id,)
+            await here.db.write([Statement(checkpoint, values), Statement(change, (b"x", *values))])
+            reading = asyncio.create_task(session_folders.take_in_changes(parts, session_id))
+            # It reads and writes in fewer turns than this, unless it has to wait for its own.
+            for _ in range(20):
+                await here.db.write([Statement("UPDATE work_directories SET made_ms = 0", ())])
+            readings.append(reading)
+        return found
+
+    readings: list[asyncio.Task[Any]] = []
+    await here.db.write([Statement("INSERT INTO work_directories VALUES ('/w', '/w', 's', 'c', 0)", ())])
+    monkeypatch.setattr(session_folders, "_folder", folder_before_a_checkpoint)
+    await service.perform(OWNER, c.TrackArtifacts(session_id=made.session_id, paths=("built.bin",)))
+    await asyncio.gather(*readings)
+    found = await service.perform(OWNER, c.ReadArtifacts(session_id=made.session_id))
+    assert (found.added, found.removed) == (2, 1)
 
 
 async def test_the_end_keeps_summary_and_score_and_moves_the_folder(

@@ -104,7 +104,8 @@ def _drill(parts: ServiceParts, backup: StoredBackup) -> str:
                 _drill_session(file_of(parts, backup.info), Path(scratch))
             else:
                 _drill_whole(whole_of(parts, backup.info), Path(scratch))
-    except (ArchiveError, WorkdirError, msgspec.DecodeError) as error:
+    # The last two are of JSON whose bytes are no UTF-8, or that nests too deeply.
+    except (ArchiveError, WorkdirError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         return f"It cannot be restored: {error}"
     except OSError as error:
         return f"It could not be restored for a test: {error.strerror or type(error).__name__}."

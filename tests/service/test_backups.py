@@ -15,9 +15,11 @@ from api.access import Actor, Role
 from archives.rotation import BackupRules, Kept, due
 from service import ServiceParts, SessionService
 from service.backup_round import is_due
+from service.whole_backup import PROJECTS
 from sessions.checkpointing import CheckpointPolicy
 from sessions.errors import BackupRefused, SessionError
 from sessions.stored_folders import NoteKind
+from storage.files import write_whole
 from tests.sessions.running_core import RunningCore, running_core
 from workdirs.checkpoint_model import Reason
 from workdirs.checkpoint_rules import CheckpointRules, RetentionAges
@@ -222,6 +224,24 @@ async def test_the_round_makes_one_backup_a_day_and_drills_it(bridges: Bridges) 
         await here.service.back_up_if_due(time(0, 0))
     [daily] = (await here.service.perform(ADMIN, c.ListBackups())).backups
     assert (daily.damage, daily.drilled_ms is not None, daily.copied_code) == ("", True, None)
+
+
+@pytest.mark.parametrize("damage", [b'[{"file": "\xff"}]', b"[" * 100_000, b"{}"])
+async def test_a_drill_of_a_damaged_backup_says_so_and_ends_the_round(
+    bridges: Bridges, monkeypatch: pytest.MonkeyPatch, damage: bytes
+) -> None:
+    here = await bridges.start("here")
+    await made(here)
+
+    def write_damaged(path: Path, data: bytes, **more: Any) -> None:
+        write_whole(path, damage if path.name == PROJECTS else data, **more)
+
+    # Damaged before its hashes were taken, as by an error of the bridge or of its memory.
+    monkeypatch.setattr("service.whole_backup.write_whole", write_damaged)
+    await here.service.back_up_if_due(time(0, 0))
+    [daily] = (await here.service.perform(ADMIN, c.ListBackups())).backups
+    assert daily.damage.startswith("It cannot be restored: ")
+    assert daily.drilled_ms is not None
 
 
 async def test_each_backup_is_copied_elsewhere_once_and_nobody_waits_for_it(bridges: Bridges) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import shutil
 from collections.abc import Set as AbstractSet
+from contextlib import suppress
 from pathlib import Path
 
 from backends.base import BackendError, HostGone
@@ -113,20 +114,31 @@ async def sweep(around: Dependencies) -> int:
 
 
 def _host_numbers(directory: Path) -> list[int]:
-    entries = directory.iterdir() if directory.is_dir() else ()
-    return [int(entry.name) for entry in entries if entry.name.isdigit()]
+    return [int(entry.name) for entry in _entries(directory) if entry.name.isdigit()]
 
 
 def _session_directories(run: Path, before_ms: int) -> set[SessionId]:
     """Return the sessions with a directory that has not changed since `before_ms`."""
-    entries = run.iterdir() if run.is_dir() else ()
-    found = [entry for entry in entries if is_session_id(entry.name) and entry.is_dir()]
-    return {SessionId(each.name) for each in found if each.stat().st_mtime_ns < before_ms * 1_000_000}
+    found = set()
+    for entry in _entries(run):
+        if is_session_id(entry.name) and entry.is_dir():
+            # A session that ends meanwhile removes its own directory.
+            with suppress(FileNotFoundError):
+                if entry.stat().st_mtime_ns < before_ms * 1_000_000:
+                    found.add(SessionId(entry.name))
+    return found
+
+
+def _entries(directory: Path) -> list[Path]:
+    """Return what lies in a directory, which may be missing or go at any moment."""
+    try:
+        return list(directory.iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
 def _remove_remains(directory: Path, numbers: AbstractSet[int]) -> None:
     """Remove the directories of hosts whose launch was cut before a process ran: no backend knows them."""
-    entries = list(directory.iterdir()) if directory.is_dir() else []
-    for entry in entries:
+    for entry in _entries(directory):
         if entry.name.isdigit() and int(entry.name) in numbers:
             shutil.rmtree(entry, ignore_errors=True)

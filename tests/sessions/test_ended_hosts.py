@@ -38,3 +38,23 @@ async def test_the_files_of_a_session_in_the_making_are_not_swept(
     assert await sweep(cast("Any", around)) == 1
     assert (making / "uploads").is_dir()
     assert not left.exists()
+
+
+def test_a_directory_that_goes_while_it_is_looked_at_stops_no_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    going, left = [tmp_path / str(uuid4()) for _ in range(2)]
+    for directory in (going, left):
+        directory.mkdir()
+    is_dir = Path.is_dir
+
+    def is_dir_then_gone(path: Path) -> bool:
+        found = is_dir(path)
+        if path == going and found:
+            path.rmdir()
+        return found
+
+    monkeypatch.setattr(Path, "is_dir", is_dir_then_gone)
+    soon_ms = int((time.time() + 60) * 1000)
+    assert sessions.ended_hosts._session_directories(tmp_path, soon_ms) == {left.name}
+    assert sessions.ended_hosts._session_directories(going, soon_ms) == set()

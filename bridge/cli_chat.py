@@ -34,7 +34,7 @@ async def chat_here(invocation: Chat, settings: Settings, dashboard: Dashboard =
         greeting=tuple(sentences),
     )
     return await run_chat(
-        lambda say: reached_core(place, say, dashboard=dashboard),
+        lambda say: reached_core(place, say, dashboard=dashboard, shows_sessions=True),
         local_actor(),
         place.settings.data_dir / "console",
         wish,
@@ -65,4 +65,4 @@ async def _chat_once(invocation: ChatOnce, settings: Settings) -> int:
         mode=chat.mode,
         as_json=invocation.as_json,
     )
-    return await run_once(lambda: reached_core(place, say_on_stderr), local_actor(), wish)
+    return await run_once(lambda: reached_core(place, say_on_stderr, shows_sessions=True), local_actor(), wish)

@@ -158,13 +158,16 @@ class Dashboard(Enum):
 
 
 @asynccontextmanager
-async def reached_core(place: Place, say: Say, *, dashboard: Dashboard = Dashboard.OFF) -> AsyncIterator[Core]:
+async def reached_core(
+    place: Place, say: Say, *, dashboard: Dashboard = Dashboard.OFF, shows_sessions: bool = False
+) -> AsyncIterator[Core]:
     """Reach the core of `place` in the process that owns the data directory, or else open and serve it here.
 
+    `shows_sessions`: what a session is told is shown where `say` writes.
     Raises `AnotherVersion` and the errors of `open_core`; `AlreadyOwned` also if the owner does not answer.
     """
     async with AsyncExitStack() as stack:
-        core, opened = await _reach(place, say, stack)
+        core, opened = await _reach(place, say, stack, shows_sessions=shows_sessions)
         is_set = place.settings.web_port is not None
         # Only for a core that was opened here: the owner of another one has decided about its dashboard.
         if opened is not None and (
@@ -174,7 +177,9 @@ async def reached_core(place: Place, say: Say, *, dashboard: Dashboard = Dashboa
         yield core
 
 
-async def _reach(place: Place, say: Say, stack: AsyncExitStack) -> "tuple[Core, OpenCore | None]":
+async def _reach(
+    place: Place, say: Say, stack: AsyncExitStack, *, shows_sessions: bool
+) -> "tuple[Core, OpenCore | None]":
     """Return the core, and what was opened here if no other process had it."""
     from bridge.control_client import AnotherVersion, connected
 
@@ -185,7 +190,7 @@ async def _reach(place: Place, say: Say, stack: AsyncExitStack) -> "tuple[Core, 
         owner = current_owner(place.settings.data_dir)
         try:
             if owner is None:
-                opened = await _open(place, say, stack)
+                opened = await _open(place, say, stack, shows_sessions=shows_sessions)
                 return opened.service, opened
             return await stack.enter_async_context(connected(place.settings.data_dir)), None
         except AlreadyOwned:
@@ -198,10 +203,12 @@ async def _reach(place: Place, say: Say, stack: AsyncExitStack) -> "tuple[Core, 
         await asyncio.sleep(_JOIN_PAUSE_S)
 
 
-async def _open(place: Place, say: Say, stack: AsyncExitStack) -> "OpenCore":
+async def _open(place: Place, say: Say, stack: AsyncExitStack, *, shows_sessions: bool) -> "OpenCore":
     from bridge.wiring import CoreOptions, open_core
 
-    options = CoreOptions(OwnerKind.CHAT, demo=place.demo, logs_on_stderr=False, say=say)
+    options = CoreOptions(
+        OwnerKind.CHAT, demo=place.demo, logs_on_stderr=False, shows_sessions=shows_sessions, say=say
+    )
     return await stack.enter_async_context(open_core(place.settings, options))
 
 

@@ -58,11 +58,16 @@ _DESCRIPTORS = 16_384
 
 
 class CoreOptions(msgspec.Struct, frozen=True):
-    """Options for opening the core. `say` gets sentences for people, for example that tmux is missing."""
+    """Options for opening the core. `say` gets sentences for people, for example that tmux is missing.
+
+    `shows_sessions`: the people who read `say` also read there what their session is told, such as the words on
+    the sandbox, which then are not said at the start as well.
+    """
 
     kind: OwnerKind
     demo: bool = False
     logs_on_stderr: bool = True
+    shows_sessions: bool = False
     say: Callable[[str], None] = log.warning
 
 
@@ -144,7 +149,7 @@ async def _start_core(
         options.say(database.recovery.sentence)
     hidden = (*hidden_places(kept), _outermost(settings, options))
     sandboxing = await asyncio.to_thread(arrange, kept, hidden, kept.data_dir / "sandbox")
-    if said := sentence_at_start(sandboxing, kept.data_dir / "sandbox"):
+    if not options.shows_sessions and (said := sentence_at_start(sandboxing, kept.data_dir / "sandbox")):
         options.say(said)
     wrappers = _wrappers(kept, sandboxing)
     backend = _backend(kept, options, wrappers)

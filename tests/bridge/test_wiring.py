@@ -30,6 +30,17 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return settings_from({**{name: str(path) for name, path in paths.items()}, "sandbox": "off"})
 
 
+@pytest.mark.parametrize("shows_sessions", [False, True])
+async def test_where_sessions_are_shown_the_start_leaves_the_words_on_the_sandbox_to_the_session(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, shows_sessions: bool
+) -> None:
+    monkeypatch.setattr("bridge.wiring.sentence_at_start", lambda *_: "a sandbox")
+    said: list[str] = []
+    async with reached_core(Place(settings, demo=False), said.append, shows_sessions=shows_sessions):
+        pass
+    assert ("a sandbox" in said) is not shows_sessions
+
+
 def test_the_tmux_socket_is_short_and_belongs_to_its_data_directory(tmp_path: Path) -> None:
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")

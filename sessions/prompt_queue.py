@@ -91,6 +91,9 @@ class PromptQueue:
             known = await find_turn_by_origin(self._db, sender.origin)
             if known is not None:
                 return self._place_of(known.id)
+            # A prompt that came since the look at the queue would be sent first, and its answer rewound.
+            if prompt.rewind_to is not None:
+                self._refuse_if_busy()
             turn_id = TurnId(str(uuid.uuid5(PROMPT_NAMESPACE, f"turn {sender.origin}")))
             draft.add(_queued(draft, turn_id, prompt, sender))
             if prompt.looks:
@@ -106,8 +109,7 @@ class PromptQueue:
         # Before the look at the state: a repeat finds the session busy with the very turn that it asks for.
         if (known := await find_turn_by_origin(self._db, sender.origin)) is not None:
             return self._place_of(known.id)
-        if self._session.snapshot.current is not None or self._session.snapshot.queue:
-            raise IllegalMove("Asking again", "busy")
+        self._refuse_if_busy()
         turns = await load_turns(self._db, self._session.id)
         prompts = (turn for turn in turns if turn.kind is TurnKind.PROMPT)
         last = next((turn for turn in prompts if turn.status is not TurnStatus.WITHDRAWN), None)
@@ -124,6 +126,10 @@ class PromptQueue:
             rewind_to=followed.prompt_uuid,
         )
         return await self.add(again, sender)
+
+    def _refuse_if_busy(self) -> None:
+        if self._session.snapshot.current is not None or self._session.snapshot.queue:
+            raise IllegalMove("Asking again", "busy")
 
     async def take_up_cut(self, sender: Sender) -> Placed | None:
         """Queue the last turn again if it was cut, else return None. A repeated origin changes nothing."""

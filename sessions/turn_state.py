@@ -37,9 +37,10 @@ def turn_changed(snapshot: Snapshot, event: TurnEvent, at_ms: int) -> Snapshot:
         case e.TurnEdited() | e.TurnFilesCounted():
             return snapshot
         case e.TurnMovedToFront():
-            chosen = [turn for turn in snapshot.queue if turn.turn_id == event.turn_id]
-            others = [turn for turn in snapshot.queue if turn.turn_id != event.turn_id]
-            return replace(snapshot, queue=(*chosen, *others))
+            chosen = next((turn for turn in snapshot.queue if turn.turn_id == event.turn_id), None)
+            if chosen is None:
+                return snapshot
+            return replace(snapshot, queue=_at_front(chosen, _without(snapshot.queue, event.turn_id)))
         case e.TurnWithdrawn():
             return replace(snapshot, queue=_without(snapshot.queue, event.turn_id))
         case e.TurnSent():
@@ -63,8 +64,17 @@ def turn_changed(snapshot: Snapshot, event: TurnEvent, at_ms: int) -> Snapshot:
 
 def _queued(snapshot: Snapshot, event: e.TurnQueued) -> Snapshot:
     turn = QueuedTurn(event.turn_id, event.prompt_uuid, event.kind, event.author_id, event.rewind_to)
-    queue = (turn, *snapshot.queue) if event.front else (*snapshot.queue, turn)
+    queue = _at_front(turn, snapshot.queue) if event.front else (*snapshot.queue, turn)
     return replace(snapshot, queue=queue, next_turn=event.number + 1, message_count=snapshot.message_count + 1)
+
+
+def _at_front(turn: QueuedTurn, queue: tuple[QueuedTurn, ...]) -> tuple[QueuedTurn, ...]:
+    """Return the queue with `turn` as the next, but behind a first one that asks for another answer.
+
+    That one rewinds the conversation to before the last prompt. Sent later, it would drop the answers between.
+    """
+    first, rest = queue[:1], queue[1:]
+    return (*first, turn, *rest) if first and first[0].rewind_to is not None else (turn, *queue)
 
 
 def _held_back(snapshot: Snapshot, event: e.TurnHeldBack) -> Snapshot:

@@ -1,6 +1,8 @@
 """Sessions as people use them, on the scripted CLI in real processes."""
 
 import asyncio
+from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -245,6 +247,50 @@ async def test_regenerating_asks_again_and_keeps_the_dropped_answer(manager: Ses
     assert [turn.prompt for turn in found] == ["demo:text kept", "demo:text dropped", "demo:text dropped"]
     assert found[2].alternative_of == found[1].id
     assert {turn.status.value for turn in found} == {"done"}
+
+
+async def test_no_prompt_overtakes_one_that_asks_for_another_answer(manager: SessionManager) -> None:
+    """Its rewind would drop the answer of the prompt that was sent before it."""
+    session = await make(manager)
+    await send(session, "demo:text dropped")
+    await rest(session)
+    await session.park("test")
+    with patch.object(session, "want_process"):
+        again = await session.regenerate(sender=Sender(USER, "again"))
+        await session.send_message("demo:text urgent", sender=Sender(USER, "urgent"), front=True)
+        await session.send_message("demo:text moved", sender=Sender(USER, "moved"))
+        await session.prompts.move_to_front(session.snapshot.queue[2].turn_id)
+    assert session.snapshot.queue[0].turn_id == again.turn_id
+    await send(session, "demo:text last")
+    await rest(session)
+    told = [prompt for prompt, _, _ in await turns(session)]
+    order = await manager.db.read(
+        "SELECT body ->> 'turn_id' FROM events WHERE kind = 'turn_sent' ORDER BY number"
+    )
+    sent = [(await rows.load_turn(manager.db, TurnId(str(row[0])))).prompt for row in order]
+    assert sent == [f"demo:text {word}" for word in ("dropped", "dropped", "moved", "urgent", "last")]
+    assert len(told) == 5
+
+
+async def test_asking_again_is_refused_if_a_prompt_comes_while_the_last_one_is_looked_up(
+    manager: SessionManager,
+) -> None:
+    session = await make(manager)
+    await send(session, "demo:text answered")
+    await rest(session)
+
+    async def load_and_be_overtaken(*arguments: Any) -> Any:
+        found = await rows.load_turns(*arguments)
+        await send(session, "demo:text between")
+        return found
+
+    with (
+        patch("sessions.prompt_queue.load_turns", load_and_be_overtaken),
+        pytest.raises(IllegalMove),
+    ):
+        await session.regenerate(sender=Sender(USER, "again"))
+    await rest(session)
+    assert [prompt for prompt, _, _ in await turns(session)] == ["demo:text answered", "demo:text between"]
 
 
 async def test_a_withdrawn_prompt_is_not_what_is_asked_again(place: Place, manager: SessionManager) -> None:

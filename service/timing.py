@@ -23,7 +23,7 @@ async def time_turn(parts: ServiceParts, session: Session, command: c.TimingComm
     turn, now_ms = whole.turn, parts.manager.now_ms()
     # A turn that runs is drawn up to now.
     end_ms = turn.ended_ms or now_ms
-    steps = await load_turn_steps(db, session.id, turn_id, turn.queued_ms, end_ms)
+    steps = await load_turn_steps(db, session.id, turn_id)
     directory = PurePath(session.snapshot.work_directory).name
     spans = spans_of(turn, steps, whole.asks, end_ms, directory)
     return c.TurnTiming(
@@ -57,10 +57,13 @@ _Found = tuple[c.SpanKind, int, int, str]
 
 def _before(turn: StoredTurn, steps: Sequence[TimedStep], end_ms: int) -> Iterator[_Found]:
     """Yield the time until Claude's first sign: in line, the process waking, Claude thinking."""
+    place = next((number for number, step in enumerate(steps) if step.kind == "turn_sent"), None)
     # Turns of background work are never sent: the CLI begins them by itself.
-    sent = next((step.at_ms for step in steps if step.kind == "turn_sent"), turn.started_ms)
+    sent = turn.started_ms if place is None else steps[place].at_ms
     until = sent if sent is not None else end_ms
-    moves = [step for step in steps if step.kind == "lifecycle_changed" and step.at_ms <= until]
+    # By their order, not by their times: the clock may have been set back.
+    before = [step for step in steps if step.at_ms <= until] if place is None else steps[:place]
+    moves = [step for step in before if step.kind == "lifecycle_changed"]
     woke = next((step.at_ms for step in moves if step.state == Lifecycle.STARTING), None)
     live = next((step.at_ms for step in moves if step.state == Lifecycle.LIVE), until)
     yield c.SpanKind.LINE, turn.queued_ms, woke if woke is not None else until, ""

@@ -51,6 +51,7 @@ async def test_a_start_in_a_sandbox_costs_less_than_a_tenth_of_a_cold_turn(colds
 
 @pytest.mark.real_cli
 @pytest.mark.soak
+@pytest.mark.timeout(1200)
 async def test_a_cold_turn_costs_at_most_a_tenth_more_and_ten_calls_a_twentieth(
     colds: Mapping[str, Cold],
 ) -> None:

@@ -69,6 +69,7 @@ async def run_with(settings: Settings, faces: Sequence[Face], *, demo: bool = Fa
         ):
             for face in faces:
                 tasks.create_task(_as_coroutine(face, core), name="face")
+            # Only now that the core is open: nearly everything that a start makes stays.
             with rare_collections():
                 await asyncio.get_running_loop().create_future()
     except asyncio.CancelledError:

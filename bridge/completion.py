@@ -42,6 +42,7 @@ def _commands(parser: argparse.ArgumentParser, before: str) -> Iterator[tuple[st
 def _choices(parser: argparse.ArgumentParser, before: str) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield for each option with choices the choices."""
     for action in parser._actions:  # noqa: SLF001 (argparse has no other way)
+        # The empty choice is a default, and no word that a shell could complete.
         for flag in action.option_strings if action.choices else ():
             yield f"{before} {flag}", tuple(str(each) for each in action.choices or () if each)
     for name, each in _below(parser).items():

@@ -17,6 +17,8 @@ from sessions.errors import SessionError
 if TYPE_CHECKING:
     from bridge.discord_rest import DiscordRest
 
+# Every request of a page asks, and Discord bounds requests. A role may be wrong for so long, so what changes
+# something asks anew.
 _KNOWN_S = 30.0
 _STRONGEST = (Role.ADMIN, Role.USER, Role.VIEWER, Role.NOBODY)
 

@@ -75,6 +75,7 @@ async def serving(core: Core, port: int) -> AsyncIterator[int]:
     app = web.Application()
     app.router.add_get("/metrics", answer)
     # A collector asks every few seconds for months: no line in the log for each.
+    # At the end aiohttp would wait a minute for collectors that keep their connection.
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     try:

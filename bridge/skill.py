@@ -21,6 +21,7 @@ from storage.files import write_whole
 
 NAME = "bridge-session"
 _NOTED = ".installed.json"
+# Only acts that keep a record: no script of the skill changes a file of the project.
 _ACTS = ("start", "checkpoint", "note", "decision", "track", "end", "list")
 
 

@@ -8,7 +8,9 @@ import re
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
+from bot.markdown import lines
 from bot.markdown.answer import AnswerSplitter
 from bot.markdown.cleaning import clean
 from bot.markdown.posts import Post
@@ -18,7 +20,9 @@ MOST_CHARS = 12_000
 FILE_NAME = "answer.md"
 _HEAD_CHARS = 9_000  # about five posts, which readers scroll through
 _END_CHARS = 1_600
-_FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})(.*)$", re.MULTILINE)
+# Of all other lines, none begins or ends a fence, but an unquoted one ends the fence of a quote.
+_MAY_FENCE = re.compile(r"^[^`~\n]{0,100}(?:`{3}|~{3}).*$", re.MULTILINE)
+_UNQUOTED = re.compile(r"^(?! {0,3}>)(?!\Z)", re.MULTILINE)
 
 
 class Attachment(msgspec.Struct, frozen=True):
@@ -87,10 +91,30 @@ def _beginning_of_end(text: str) -> int:
 
 def _open_fence(text: str) -> str:
     """Return the line that opens the fence in which `text` ends; empty if it ends outside a fence."""
-    run = opened = ""
-    for found in _FENCE.finditer(text):
-        if not run:
-            run, opened = found[1], f"{found[1]}{found[2]}\n"
-        elif found[1].startswith(run) and not found[2].strip():
-            run = opened = ""
-    return opened
+    fence: lines.Fence | None = None
+    is_quoted, since = False, 0
+    for found in _MAY_FENCE.finditer(text):
+        if is_quoted and _UNQUOTED.search(text, since, found.start()):
+            fence, is_quoted = None, False
+        since = found.end() + 1
+        quoted, content = lines.unquoted(found[0])
+        if fence is not None and is_quoted and not quoted:
+            fence = None
+        if fence is None:
+            fence, is_quoted = _fence_of(content), quoted
+        # In a fence outside of quotes, `>` is code.
+        elif lines.ends_fence(content if is_quoted else found[0], fence.run):
+            fence = None
+        is_quoted = is_quoted and fence is not None
+    if fence is None or (is_quoted and _UNQUOTED.search(text, since)):
+        return ""
+    return f"{'> ' * is_quoted}{' ' * fence.indent}{fence.run}{fence.language}\n"
+
+
+def _fence_of(line: str) -> lines.Fence | None:
+    """Return the fence that `line` opens, also as the first line of a list's item."""
+    kind = lines.read(line)
+    if isinstance(kind, lines.Item):
+        inner = lines.read(kind.content)
+        return replace(inner, indent=kind.width) if isinstance(inner, lines.Fence) else None
+    return kind if isinstance(kind, lines.Fence) else None

@@ -1,8 +1,10 @@
 """Answers that are too long for posts: what stands in the channel, what in the file."""
 
+import random
+
 import pytest
 
-from bot.markdown.answer import LIMIT
+from bot.markdown.answer import LIMIT, split_answer
 from bot.markdown.long_answer import MOST_CHARS
 from bot.turn_parts import LaidPost, TextPart
 
@@ -73,6 +75,21 @@ def test_the_end_of_code_is_code(fence: str) -> None:
     assert posts[-1].text.startswith("```python\nvalue = '**not bold**'")
     closed = text + f"{fence}\n\n" + PARAGRAPH * 60
     assert laid(closed)[-1].text.startswith("A sentence")
+
+
+_LINES = ("```", "```python", "    ```", "> ```", "> x", "", "- ```sh", "1. x", "```a``` b", "~~~~", "~~~ a ~")
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_end_reads_as_it_would_after_the_text_before_it(seed: int) -> None:
+    """Fences in lists and quotes, a sloppy end of a fence, and a line that only looks like a fence."""
+    rng = random.Random(seed)
+    mixed = "".join(f"{rng.choice(_LINES)}\n" for _ in range(8))
+    is_quoted = rng.random() < 0.2
+    end = "> *x* of a line.\n" * 400 if is_quoted else "*x* of a line.\n" * 450
+    end_is_code = split_answer(mixed + end, finished=True)[-1].startswith("```")
+    last = laid(text_of(9_000).replace("Shall", "> Shall" if is_quoted else "Shall") + "\n\n" + mixed + end)[-1]
+    assert last.text.startswith("```") is end_is_code
 
 
 def test_white_space_alone_is_not_long() -> None:

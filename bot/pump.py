@@ -15,7 +15,7 @@ from bot.pace import Change, ChannelPace
 from bot.plan import Create, Edit, Step, plan
 from bot.posting import Posting, Posts, SessionGone
 from bot.traffic import Timer, Traffic, Urgency
-from bot.transport import ChannelClosed, PostingError, ThreadArchived, TryLater
+from bot.transport import BodyRefused, ChannelClosed, PostingError, ThreadArchived, TryLater
 from storage import StorageError
 
 log = logging.getLogger(__name__)
@@ -162,7 +162,7 @@ class Pump:
                 unit = self._choose(now)
                 is_text = unit is not None and unit.urgency is not Urgency.STATUS
                 # First, since it costs no request of Discord's: the core answers.
-                if self._look_at_typing:
+                if self._look_at_typing and now >= self._not_before:
                     await self._guarded(self._look_who_works())
                 elif not is_text and self._typing_due(now):
                     await self._guarded(self._type())
@@ -205,7 +205,7 @@ class Pump:
         return bool(self._typing) and now >= max(self._type_at, self._not_before)
 
     def _pause(self, now: float) -> float | None:
-        moments = [self._due(unit) for unit in self._units.values()]
+        moments = [*([now] if self._look_at_typing else ()), *map(self._due, self._units.values())]
         if self._typing:
             moments.append(self._type_at)
         return max(0.0, max(min(moments), self._not_before) - now) if moments else None
@@ -334,8 +334,13 @@ class Pump:
         for session_id, works in list(self._typing.items()):
             # `is`: each call of `type_while` brings a new bound method,
             # and one that came meanwhile must be asked, too.
-            if not await works() and self._typing.get(session_id) is works:
-                del self._typing[session_id]
+            try:
+                if not await works() and self._typing.get(session_id) is works:
+                    del self._typing[session_id]
+            except Exception:
+                # Else the sign would stay until the session changes again.
+                self._look_at_typing = True
+                raise
 
     async def _type(self) -> None:
         # Nobody waits for the typing sign: requests with text go first.
@@ -343,7 +348,11 @@ class Pump:
             self._type_at = self._timer.now() + max(pause, _TRY_AGAIN_S)
             return
         self._type_at = self._timer.now() + self._pace.pace.typing_s
-        await self._posting.transport.type_(self.channel_id)
+        try:
+            await self._posting.transport.type_(self.channel_id)
+        except (ThreadArchived, BodyRefused, TryLater) as error:
+            # Text may go although the sign does not, and an archived thread opens with the next post.
+            self._type_at += error.after_s if isinstance(error, TryLater) else 0.0
 
     async def _guarded(self, work: Awaitable[None]) -> None:
         """Do `work`. An error decides when the next work is tried."""

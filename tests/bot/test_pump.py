@@ -12,9 +12,14 @@ from bot.posting import Posts
 from bot.pump import Unit
 from bot.traffic import STREAMS_AT_FULL_PACE, Traffic, Urgency
 from bot.transport import (
+    BodyRefused,
+    PostingError,
     Seen,
+    ThreadArchived,
+    TryLater,
     fingerprint,
 )
+from storage import DatabaseBusy
 from tests.bot.pump_bench import (
     CHANNEL,
     MOST,
@@ -146,6 +151,33 @@ async def test_typing_is_renewed_while_claude_works(bench: Bench) -> None:
     bench.pump.type_while("s", never)
     await bench.until(60)
     assert len(bench.sent("type")) == 5
+
+
+@pytest.mark.parametrize("error", [ThreadArchived(), TryLater("rate limit", 20.0), BodyRefused(0, 400)])
+async def test_a_typing_sign_that_discord_refuses_holds_no_text_back(bench: Bench, error: PostingError) -> None:
+    bench.discord.errors = [error]
+    bench.pump.type_while("s", always)
+    await bench.until(0.1)
+    bench.wish("turn", "text", urgency=Urgency.FINAL)
+    await bench.until(1)
+    assert (bench.sent("create"), bench.pump.closed) == ([(0.1, "text")], False)
+    assert [at for at, _ in bench.sent("type")] == [0.0, 0.1], "a post ends the sign, so it is sent again"
+
+
+async def test_the_sign_ends_though_the_look_at_who_works_fails_once(bench: Bench) -> None:
+    answers = iter([True, None, False])
+
+    async def works() -> bool:
+        answer = next(answers)
+        if answer is None:
+            raise DatabaseBusy("read")
+        return answer
+
+    bench.pump.type_while("s", works)
+    await bench.until(1)
+    bench.pump.type_while("s", works)
+    await bench.until(60)
+    assert [at for at, _ in bench.sent("type")] == [0.0]
 
 
 async def test_typing_comes_back_after_a_new_message_unless_text_grows(bench: Bench) -> None:

@@ -132,7 +132,7 @@ async def go_on_from(session: Session, turn_id: TurnId) -> None:
     # Before the park, so that a turn without a record costs the session nothing.
     begin = await find_branch_begin(around, session, turn)
     # Before the cut: Claude writes its last rows as it ends.
-    await session.park("the next prompt follows another answer")
+    await session.park_at_rest(what, "the next prompt follows another answer")
     cut, work_directory = str(uuid.uuid4()), Path(session.snapshot.work_directory)
     await asyncio.to_thread(
         around.conversations.cut_copy, begin.conversation_id, work_directory, begin.uuid, cut

@@ -10,6 +10,8 @@ from sessions.model import PermissionMode
 from sessions.session_port import SessionPort
 from sessions.topics import Topic
 
+_ASKING_NOTHING = "Choosing a mode that asks nothing"
+
 
 class ControlledHost(Protocol):
     """The host, as far as a choice needs it."""
@@ -24,8 +26,8 @@ class ChoosingSession(SessionPort, Protocol):
     @property
     def run(self) -> ControlledHost | None: ...
 
-    async def park(self, cause: str, *, keep_turn: bool = False) -> None:
-        """End the process and keep the conversation."""
+    async def park_at_rest(self, what: str, cause: str) -> None:
+        """End the process, keep the conversation. Raises `IllegalMove` if a turn runs or begins meanwhile."""
         ...
 
 
@@ -50,9 +52,9 @@ async def choose_mode(session: ChoosingSession, mode: PermissionMode) -> None:
     """
     is_bypass = mode is PermissionMode.BYPASS and session.snapshot.mode is not mode
     if is_bypass and session.snapshot.current is not None:
-        raise IllegalMove("Choosing a mode that asks nothing", "busy")
+        raise IllegalMove(_ASKING_NOTHING, "busy")
     if is_bypass:
-        await session.park("it starts anew in the chosen mode")
+        await session.park_at_rest(_ASKING_NOTHING, "it starts anew in the chosen mode")
     elif session.run is not None:
         await session.run.control.set_permission_mode(mode)
     async with session.change() as draft:

@@ -119,11 +119,11 @@ class Leaving:
 
     async def leave(
         self, departure: Departure, *, if_still: Callable[[Snapshot], bool] = lambda _: True
-    ) -> None:
+    ) -> bool:
         """End the host and wait until its end is recorded: a request first, then signals, each bounded.
 
-        The host stays if `if_still` rejects the state at the moment when the request is stored. Raises
-        `ClaudeUnavailable` if a process outlives even SIGKILL; the session is then failed. Raises
+        The host stays if `if_still` rejects the state at the moment when the request is stored; returns False
+        then. Raises `ClaudeUnavailable` if a process outlives even SIGKILL; the session is then failed. Raises
         `StorageError` if the request cannot be stored; then the host stays, too.
         """
         # Before the first await: from here on no prompt is sent, and if the host ends by itself, its end leads
@@ -141,13 +141,14 @@ class Leaving:
                         await self._host.wait()
         except _Stays:
             self._give_up(departure)
-            return
+            return False
         except (StorageError, asyncio.CancelledError):
             # If the move is stored, the request stays: the end of the process has to lead where the row says.
             if must_be_stored(self._session.snapshot, departure):
                 self._give_up(departure)
             raise
         await self._kill(stop_s)
+        return True
 
     async def end_at_once(self, departure: Departure, grace_s: float) -> None:
         """End the host with signals only, and wait until its end is recorded. Raises as `leave` does."""

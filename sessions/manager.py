@@ -264,8 +264,8 @@ class SessionManager:
     async def renew_processes(self, work_directory: str, cause: str) -> None:
         """Park the idle sessions in `work_directory`, so that their next process gets the present settings."""
         for session in self._loaded.with_process():
-            if session.snapshot.work_directory == work_directory and may_be_parked(session.snapshot):
-                await session.park(cause)
+            if session.snapshot.work_directory == work_directory:
+                await session.park_if(may_be_parked, cause)
 
     # --- ending -----------------------------------------------------------------------------------------
 

@@ -107,7 +107,7 @@ class ProcessKeeper:
         """Stay with a host that recovery has found again."""
         self.spawn(self._rejoin(session, run), session)
 
-    def spawn(self, work: Coroutine[Any, Any, None], session: Session) -> asyncio.Task[None]:
+    def spawn(self, work: Coroutine[Any, Any, object], session: Session) -> asyncio.Task[None]:
         """Run `work` for `session` behind the boundary; the task raises nothing but cancellation."""
         task = asyncio.get_running_loop().create_task(
             self._bounded(work, session), name=f"session {session.id}"
@@ -252,7 +252,7 @@ class ProcessKeeper:
 
     # --- the boundary -----------------------------------------------------------------------------------
 
-    async def _bounded(self, work: Coroutine[Any, Any, None], session: Session) -> None:
+    async def _bounded(self, work: Coroutine[Any, Any, object], session: Session) -> None:
         try:
             await work
         except Exception:

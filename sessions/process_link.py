@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from backends.base import Unkillable
-from sessions.errors import ClaudeUnavailable
+from sessions.errors import ClaudeUnavailable, IllegalMove
 from sessions.host_run import HostRun
 from sessions.leaving import (
     Departure,
@@ -18,6 +18,7 @@ from sessions.process_end import Exited, NoProcess, ProcessEnd, events_at_end
 from sessions.session_port import SessionPort
 from sessions.snapshot import Snapshot
 from storage import StorageError
+from workdirs.checkpoint_model import Reason
 
 
 class TiedSession(SessionPort, Protocol):
@@ -69,14 +70,20 @@ class ProcessLink:
             # Only after the commit: callers that waited find the end in the state.
             run.close()
 
-    async def leave(self, departure: Departure) -> None:
-        """Carry `departure` out, with or without a process. Raises as `Leaving.leave`."""
+    async def leave(
+        self, departure: Departure, *, if_still: Callable[[Snapshot], bool] = lambda _: True
+    ) -> bool:
+        """Carry `departure` out, with or without a process; False if `if_still` rejects the state by then.
+
+        Raises as `Leaving.leave`.
+        """
         if self._run is not None:
-            await self._run.leaving.leave(departure)
-            return
+            return await self._run.leaving.leave(departure, if_still=if_still)
         async with self._session.change() as draft:
             if self.run is not None:
                 pass  # a process was launched or found while this change waited
+            elif not if_still(draft.snapshot):
+                return False
             elif must_be_stored(draft.snapshot, departure):
                 # The process is being launched or found again. That code sees the stored departure and ends it.
                 record_departure(draft, departure)
@@ -84,12 +91,33 @@ class ProcessLink:
                 draft.add_all(events_at_end(draft.snapshot, NoProcess(), departure, takes_up_cut_turns=False))
         run = self.run
         if run is not None and run.leaving.departure is None:
-            await run.leaving.leave(departure)
-            return
+            return await run.leaving.leave(departure, if_still=if_still)
         await self._session.until(lambda snapshot: snapshot.lifecycle is not Lifecycle.STOPPING)
         # It was being parked, and is parked now: the end is one more change, without a process.
         if departure.ends and self._session.snapshot.lifecycle is not Lifecycle.ENDED:
             await self.leave(departure)
+        return True
+
+    async def leave_at_rest(self, what: str, departure: Departure, reason: Reason) -> None:
+        """Leave for an act that cuts no turn, not even one that begins while the checkpoint is taken.
+
+        `what` names the act. Raises `IllegalMove` if a turn runs, or a prompt waits that a hand-over would
+        leave behind. Raises as `Leaving.leave`, too.
+        """
+        if self._run is not None or departure.hands_over:
+            await self.keep_files(reason)
+
+        def is_at_rest(snapshot: Snapshot) -> bool:
+            has_turn = snapshot.holds_slot and snapshot.current is not None
+            return not has_turn and not (departure.hands_over and snapshot.queue)
+
+        if not is_at_rest(self._session.snapshot) or not await self.leave(departure, if_still=is_at_rest):
+            raise IllegalMove(what, "busy")
+
+    async def keep_files(self, reason: Reason) -> None:
+        """Take a checkpoint before the session leaves its process; waits for it a bounded time."""
+        if (checkpoints := self._session.around.checkpoints) is not None:
+            await checkpoints.before_leaving(self._session, reason)
 
     async def end_at_once(self, departure: Departure, grace_s: float) -> None:
         """End the process with signals, without asking it first. Raises as `Leaving.leave`."""

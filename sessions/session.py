@@ -292,21 +292,20 @@ class Session:
         With `keep_turn` a running turn goes on when the session gets a process again.
         """
         if self.run is not None and not keep_turn:
-            await self._keep_files(Reason.PARKING)
+            await self.process.keep_files(Reason.PARKING)
         await self.process.leave(Departure(Lifecycle.PARKED, cause, keeps_turn=keep_turn))
+
+    async def park_at_rest(self, what: str, cause: str) -> None:
+        """Park the session for the act `what`. Raises `IllegalMove` if a turn runs or begins meanwhile."""
+        await self.process.leave_at_rest(what, Departure(Lifecycle.PARKED, cause), Reason.PARKING)
 
     async def park_if(self, may: Callable[[Snapshot], bool], cause: str) -> None:
         """Park the session if `may` allows it, now and again just before the change."""
         if self.run is not None and may(self.snapshot):
             run = self.run
             await run.note_left_running()  # `may` looks at them as well
-            await self._keep_files(Reason.PARKING)
+            await self.process.keep_files(Reason.PARKING)
             await run.leaving.leave(Departure(Lifecycle.PARKED, cause), if_still=may)
-
-    async def _keep_files(self, reason: Reason) -> None:
-        """Take a checkpoint before the session leaves its process; waits for it a bounded time."""
-        if self.around.checkpoints is not None:
-            await self.around.checkpoints.before_leaving(self, reason)
 
     async def hand_over(self) -> str:
         """Park the session and return the command that continues the conversation in a terminal.
@@ -318,8 +317,8 @@ class Session:
             raise IllegalMove("Handing over", "busy")
         if not snapshot.conversation_begun:
             raise IllegalMove("Handing over", "without a conversation")
-        await self._keep_files(Reason.HAND_OVER)
-        await self.process.leave(Departure(Lifecycle.PARKED, "handed over to a terminal", hands_over=True))
+        departure = Departure(Lifecycle.PARKED, "handed over to a terminal", hands_over=True)
+        await self.process.leave_at_rest("Handing over", departure, Reason.HAND_OVER)
         await asyncio.to_thread(
             self.around.conversations.put_back, snapshot.conversation_id, Path(snapshot.work_directory)
         )
@@ -354,7 +353,7 @@ class Session:
         self.refuse_if_ended("Moving")
         if self.snapshot.running is not None:
             raise IllegalMove("Moving", "busy")
-        await self.park("it moves to another project")
+        await self.park_at_rest("Moving", "it moves to another project")
         async with self.change() as draft:
             if draft.snapshot.holds_slot:  # somebody woke it after the park
                 raise IllegalMove("Moving", "busy")

@@ -116,6 +116,13 @@ class Doors:
             await self._db.write([rows.note_token_used(token.id, now)])
         return Principal(DoorKind.TOKEN, token.id, token.user_id, token.scope, token.made_ms)
 
+    async def is_open(self, principal: Principal) -> bool:
+        """Whether the sender's login or token still exists and is not too old: nothing tells of its old age."""
+        now = self.now_ms()
+        if principal.kind is DoorKind.TOKEN:
+            return await rows.has_token(self._db, principal.id, now)
+        return await rows.has_login(self._db, principal.id, now - IDLE_MS, now - LONGEST_MS)
+
     async def make_token(self, user_id: str, name: str, scope: Scope, days: int) -> NewToken:
         """Return a new token that is valid for `days` days, at most `LONGEST_TOKEN_DAYS`."""
         now, days = self.now_ms(), min(max(days, 1), LONGEST_TOKEN_DAYS)

@@ -149,6 +149,13 @@ async def actor_of(parts: WebParts, principal: Principal, *, fresh: bool) -> Act
     return actor
 
 
+async def actor_now(parts: WebParts, principal: Principal, *, fresh: bool = False) -> Actor:
+    """Return the sender of an open stream as of now. Raises `Refused` once the login or token has ended."""
+    if not await parts.doors.is_open(principal):
+        raise Refused(401, "login_needed", "Log in first.")
+    return await parts.lookup(principal.user_id, fresh)
+
+
 def check_pace(parts: WebParts, principal: Principal) -> None:
     """Count a command of the sender. Raises `Refused` if there are too many within a minute."""
     if wait_s := parts.commands.wait_s(principal.id):

@@ -71,6 +71,18 @@ def delete_login(login_id: str, user_id: str) -> Statement:
     return Statement("DELETE FROM web_logins WHERE id = ? AND user_id = ?", (login_id, user_id))
 
 
+async def has_login(db: Database, login_id: str, idle_before_ms: int, made_before_ms: int) -> bool:
+    """Whether the login exists and was neither unused nor open for too long."""
+    sql = "SELECT 1 FROM web_logins WHERE id = ? AND used_ms >= ? AND made_ms >= ?"
+    return await db.read_one(sql, (login_id, idle_before_ms, made_before_ms)) is not None
+
+
+async def has_token(db: Database, token_id: str, now_ms: int) -> bool:
+    """Whether the token exists and has not expired."""
+    sql = "SELECT 1 FROM web_tokens WHERE id = ? AND expires_ms > ?"
+    return await db.read_one(sql, (token_id, now_ms)) is not None
+
+
 def insert_token(token: Token, token_hash: str) -> Statement:
     """Store a token."""
     return Statement(

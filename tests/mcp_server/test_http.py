@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 import api as c
+from sessions.model import ShareLevel
 from tests.mcp_server.test_stdio import call
 from tests.sessions.running_core import DEADLINE_S
 from tests.web.web_world import OTHER, OWNER, WebWorld, web_world
@@ -92,7 +93,8 @@ async def test_the_guards_of_every_route_hold_here_too(tmp_path: Path) -> None:
         assert await status(program) == 403
 
 
-async def test_a_call_that_waits_ends_when_its_token_is_revoked(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", ["revoked", "expired"])
+async def test_a_call_that_waits_ends_with_its_token(how: str, tmp_path: Path) -> None:
     async with web_world(tmp_path / "core") as world:
         ann, program = await world.browser(OWNER), await world.program(OWNER, Scope.OPERATE)
         session_id = await world.session_of(ann)
@@ -100,11 +102,15 @@ async def test_a_call_that_waits_ends_when_its_token_is_revoked(tmp_path: Path) 
         said = {"method": "tools/call", "params": {"name": "send_prompt", "arguments": given}}
         asked = asyncio.create_task(program.send("POST", "/mcp", {"jsonrpc": "2.0", "id": 1, **said}, ACCEPT))
         await world.running(session_id)
-        (token,) = await world.parts.doors.tokens(OWNER)
-        assert await world.parts.doors.revoke_token(token.id, OWNER)
+        if how == "revoked":
+            (token,) = await world.parts.doors.tokens(OWNER)
+            assert await world.parts.doors.revoke_token(token.id, OWNER)
+        else:
+            world.now_ms[0] = 31 * 24 * 3_600_000
+            await world.share(session_id, OTHER, ShareLevel.VIEW)  # whoever follows is asked again
         async with asyncio.timeout(DEADLINE_S):
             assert (await asked)[0] == 401
-        await ann.done("POST", f"/api/sessions/{session_id}/interrupt")
+        await world.core.do(c.Interrupt(session_id=session_id))
 
 
 async def test_calls_that_wait_and_sockets_of_one_token_are_counted_apart(

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 from yarl import URL
 
+import api as c
 from sessions.model import ShareLevel
 from tests.sessions.running_core import DEADLINE_S, until
 from tests.web.test_guard import call, ours, path_of
@@ -22,6 +23,7 @@ from web.table import ROUTES
 
 _OUT = ("..%2f..%2fx", "%2fetc%2fpasswd", "%252e%252e%252fx", "..%5c..%5cx", "~%2f.ssh", "a%00b", "%ed%a0%80")
 _LARGE = 60 * 2**20
+DAY_MS = 24 * 3_600_000
 
 
 async def raw(browser: Browser, method: str, path: str, data: Any = None, **headers: str) -> tuple[int, bytes]:
@@ -228,7 +230,7 @@ async def test_an_event_that_never_happened_here_holds_nobody_up(world: WebWorld
 # --- streams and downloads that go on ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("what", ["token", "share"])
+@pytest.mark.parametrize("what", ["token", "share", "expiry"])
 async def test_what_is_taken_back_ends_streams_and_downloads(world: WebWorld, what: str) -> None:
     ann = await world.browser(OWNER)
     session = await world.session_of(ann)
@@ -247,10 +249,14 @@ async def test_what_is_taken_back_ends_streams_and_downloads(world: WebWorld, wh
         assert download.headers["Content-Disposition"].startswith("attachment;")
         if what == "token":
             await world.parts.doors.revoke_token(token, OTHER)
+        elif what == "expiry":
+            world.now_ms[0] = 31 * DAY_MS
+            # The stream asks again at once after a change of shares, else within a minute.
+            await world.share(session, OTHER, ShareLevel.APPROVE)
         else:
             await world.share(session, OTHER, None)
         begun = asyncio.get_running_loop().time()
-        await ann.done("PATCH", f"/api/sessions/{session}", {"title": "SECRET"})
+        await world.core.do(c.Rename(session_id=session, title="SECRET"))
         assert b"SECRET" not in await stream.content.read()
         assert asyncio.get_running_loop().time() - begun < 10  # a second on a quiet machine
         with pytest.raises(aiohttp.ClientPayloadError):

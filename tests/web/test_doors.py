@@ -7,12 +7,14 @@ from http.cookies import SimpleCookie
 from pathlib import Path
 
 import pytest
+from aiohttp import WSMsgType
 
 from api.access import Role
 from sessions.model import ShareLevel
 from tests.sessions.running_core import DEADLINE_S
 from tests.web.web_world import ADMIN, OTHER, OWNER, WebWorld, web_world
 from web.doors import CODE_MS, IDLE_MS, LONGEST_MS
+from web.live.pulse import Pulse
 from web.parts import WebOptions
 from web.principals import Scope
 from web.rates import Rates
@@ -150,6 +152,23 @@ async def test_what_is_taken_back_closes_its_streams(world: WebWorld, what: str)
                     break
         assert "SECRET" not in heard
         assert asyncio.get_running_loop().time() - begun < 10
+
+
+@pytest.mark.parametrize("by", ["login", "token"])
+async def test_a_login_or_token_that_grows_old_closes_its_socket(
+    by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Pulse.__init__, "__defaults__", (0.02,))
+    async with web_world(tmp_path / "core") as world:
+        ann = await (world.browser(OWNER) if by == "login" else world.program(OWNER, Scope.READ))
+        async with ann.socket() as socket, asyncio.timeout(DEADLINE_S):
+            looks = 0
+            while looks < 8:  # it stays open as long as it is young
+                looks += (await socket.receive_json())["type"] == "beat"
+            world.now_ms[0] = IDLE_MS + 1000
+            while (message := await socket.receive()).type is WSMsgType.TEXT:
+                pass
+            assert (message.type, message.data) == (WSMsgType.CLOSE, 4401)
 
 
 async def test_what_is_done_in_the_browser_stands_in_the_audit(world: WebWorld) -> None:

@@ -7,6 +7,7 @@ from aiohttp import hdrs, web
 
 from api.access import Actor
 from web.doors import Watcher
+from web.guard import actor_now
 from web.principals import DoorKind, Scope
 from web.problems import Refused
 from web.routing import Call, Route
@@ -32,9 +33,13 @@ async def answer_agent(call: Call) -> web.Response:
     may_change = call.principal.scope.includes(Scope.OPERATE)
 
     async def who() -> Actor:
-        return await call.parts.lookup(call.principal.user_id, False)
+        try:
+            return await actor_now(call.parts, call.principal)
+        except Refused:
+            ended.set()
+            raise
 
-    # A tool may wait for minutes. A token that is revoked meanwhile gets no answer.
+    # A tool may wait for minutes. A token that is revoked or expires meanwhile gets no answer.
     until_revoked = asyncio.timeout(None)
 
     def end() -> None:
@@ -46,6 +51,7 @@ async def answer_agent(call: Call) -> web.Response:
         words = f"At most {MOST_CALLS} calls may wait with one token."
         raise Refused(429, "too_many_calls", words, {"Retry-After": "5"})
     with call.parts.doors.watching(call.principal, Watcher.AGENT_CALL, end) as ended:
+        gone = Refused(401, "login_needed", "The token is revoked or has expired.")
         try:
             async with until_revoked:
                 body = await call.request.read()
@@ -53,7 +59,10 @@ async def answer_agent(call: Call) -> web.Response:
         except TimeoutError:
             if not ended.is_set():
                 raise
-            raise Refused(401, "login_needed", "The token is revoked.") from None
+            raise gone from None
+        # The server has made an answer of the refusal in `who`.
+        if ended.is_set():
+            raise gone
     shown = {name.decode("latin-1"): value.decode("latin-1") for name, value in answered}
     # aiohttp counts the body itself; two lengths would be a broken answer.
     kept = {name: value for name, value in shown.items() if name.lower() != "content-length"}

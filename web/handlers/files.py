@@ -14,7 +14,9 @@ from api.access import Action
 from api.words.exports import EXPORTS
 from sessions.model import Attachment, ExportFormat
 from web.doors import Watcher
+from web.guard import actor_now
 from web.principals import Scope
+from web.problems import Refused
 from web.routing import Call, Route, Words
 
 _PIECE_BYTES = 1 << 16
@@ -85,14 +87,21 @@ async def _while_allowed(
     async for piece in pieces:
         if loop.time() - asked_at > _ASK_AGAIN_S:
             asked_at = loop.time()
-            actor = await call.parts.lookup(call.principal.user_id, False)
-            if not await call.parts.core.may(actor, Action.PROMPT, call.session_id):
+            if not await _may_go_on(call):
                 ended.set()
         if ended.is_set():
             if call.request.transport is not None:
                 call.request.transport.abort()
             return
         yield piece
+
+
+async def _may_go_on(call: Call) -> bool:
+    try:
+        actor = await actor_now(call.parts, call.principal)
+    except Refused:
+        return False
+    return await call.parts.core.may(actor, Action.PROMPT, call.session_id)
 
 
 async def export_session(call: Call) -> web.StreamResponse:

@@ -13,6 +13,7 @@ import api as c
 from api.access import Actor
 from sessions.events import Numbered
 from web.doors import Watcher
+from web.guard import actor_now
 from web.problems import Refused
 from web.routing import Call, Count
 
@@ -69,7 +70,7 @@ async def _send(call: Call, after: int, response: web.StreamResponse, ended: asy
     async def who() -> Actor:
         if ended.is_set():
             raise Refused(401, "login_needed", "Log in first.")
-        return await call.parts.lookup(call.principal.user_id, False)
+        return await actor_now(call.parts, call.principal)
 
     async def beat() -> None:
         while True:

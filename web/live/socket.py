@@ -16,6 +16,7 @@ from api.access import Action, Actor, Role
 from sessions.errors import NotAllowed, SessionError, SessionNotFound
 from storage import StorageError
 from web.doors import Watcher
+from web.guard import actor_now
 from web.live import frames as f
 from web.live.list_feed import list_steps
 from web.live.pulse import BEAT_S, PULSE
@@ -170,10 +171,13 @@ class _Tab:
         await self._send(f.Beat(int(time.time() * 1000)))
 
     async def look_again(self) -> None:
-        """End feeds that the reader lost the right to see: Discord takes roles away without telling anybody."""
+        """End feeds that the reader lost the right to see, and the socket of a login that has grown too old.
+
+        Discord takes roles away without telling anybody.
+        """
         try:
             # Asked of Discord now: an answer that is kept may be a minute old.
-            actor = await self._call.parts.lookup(self._call.principal.user_id, True)
+            actor = await actor_now(self._call.parts, self._call.principal, fresh=True)
             if actor.role is Role.NOBODY:
                 self.end()
                 return
@@ -182,7 +186,7 @@ class _Tab:
                     if stream := self._streams.get(sub):
                         stream.cancel()
                     await self._send(f.Closed(sub, "not_allowed"))
-        except Exception:  # nobody knows who the reader is
+        except Exception:  # the login has ended, or nobody knows who the reader is
             self.end()
 
     async def _send(self, frame: f.Frame) -> None:

@@ -7,26 +7,19 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sessions.claude.control import encoded
-from sessions.claude.lines import PermissionAsked, PermissionSuggestion, PlanAsked, QuestionAsked
 
 REVISE_DEFAULT = "Please revise the plan."
 DENY_DEFAULT = "The user said no."
 
 
-def allow_once(ask: PermissionAsked) -> bytes:
-    return _allow(ask.request_id, ask.input)
-
-
-def allow_and_remember(ask: PermissionAsked, suggestions: Sequence[PermissionSuggestion]) -> bytes:
-    """Allow the call, and let the process keep `suggestions` (from `ask.suggestions`) while it lives.
+def allow(request_id: str, given: Mapping[str, Any], suggestions: Sequence[Mapping[str, Any]] = ()) -> bytes:
+    """Allow the call that asks, with its whole input `given`. The process keeps `suggestions` while it lives.
 
     They never go to a file: our launch line excludes the project's settings, and the user's own are not ours.
-    Without suggestions, the same as `allow_once`.
     """
     # A suggestion names a settings file. Written there, an "always" would outlive what we can list and take
     # back.
-    updates = [{**suggestion.body, "destination": "session"} for suggestion in suggestions]
-    return _allow(ask.request_id, ask.input, updates)
+    return _allow(request_id, given, [{**each, "destination": "session"} for each in suggestions])
 
 
 def deny(request_id: str, message: str = DENY_DEFAULT) -> bytes:
@@ -34,22 +27,23 @@ def deny(request_id: str, message: str = DENY_DEFAULT) -> bytes:
     return _answer(request_id, {"behavior": "deny", "message": message.strip() or DENY_DEFAULT})
 
 
-def answer_question(ask: QuestionAsked, answers: Mapping[str, str | Sequence[str]]) -> bytes:
+def answer_question(
+    request_id: str, given: Mapping[str, Any], answers: Mapping[str, str | Sequence[str]]
+) -> bytes:
     """Answer the questions. `answers` maps a question's text to a label, several labels, or free text."""
     joined = {text: said if isinstance(said, str) else ", ".join(said) for text, said in answers.items()}
     # The CLI reads the answers from the input that an allowed call gets back.
-    return _allow(ask.request_id, {**ask.input, "answers": joined})
+    return _allow(request_id, {**given, "answers": joined})
 
 
-def approve_plan(ask: PlanAsked, *, accept_edits: bool = False) -> bytes:
+def approve_plan(request_id: str, given: Mapping[str, Any], *, accept_edits: bool = False) -> bytes:
     """Let Claude carry out its plan; with `accept_edits` it may change files without asking."""
-    updates = [{"type": "setMode", "mode": "acceptEdits", "destination": "session"}] if accept_edits else []
-    return _allow(ask.request_id, ask.input, updates)
+    return allow(request_id, given, [{"type": "setMode", "mode": "acceptEdits"}] if accept_edits else [])
 
 
-def revise_plan(ask: PlanAsked, feedback: str) -> bytes:
+def revise_plan(request_id: str, feedback: str) -> bytes:
     """Send the plan back: Claude stays in plan mode and reads `feedback`."""
-    return deny(ask.request_id, feedback.strip() or REVISE_DEFAULT)
+    return deny(request_id, feedback.strip() or REVISE_DEFAULT)
 
 
 def accept(request_id: str, content: Mapping[str, Any] | None = None) -> bytes:

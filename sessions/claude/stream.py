@@ -9,13 +9,7 @@ import msgspec
 
 from sessions.claude import answers, control, launch
 from sessions.claude.control_lines import RpcId, ToolServerLine
-from sessions.claude.lines import (
-    CliLine,
-    PermissionAsked,
-    PermissionSuggestion,
-    PlanAsked,
-    QuestionAsked,
-)
+from sessions.claude.lines import CliLine
 from sessions.claude.locate import Cli, locate
 from sessions.claude.parse import parse_batch
 from sessions.claude.sandbox_access import Asked, SandboxOptions, environment_inside, prepare
@@ -221,27 +215,16 @@ def _begin(start: ConversationStart) -> launch.Start:
 
 
 def _answer_permission(request_id: str, body: PermissionBody, decision: Decision) -> bytes:
-    ask = PermissionAsked(
-        request_id=request_id,
-        tool_use_id=body.tool_use_id,
-        tool_name=body.tool_name,
-        input=body.input,
-        suggestions=tuple(
-            PermissionSuggestion(str(each.body.get("type", "")), each.body) for each in body.suggestions
-        ),
-    )
     match decision:
-        case Allow():
-            return answers.allow_once(ask)
-        case AllowSession():
-            # The rule itself goes in a line of its own, `permission_rules`, to this process and to each later
-            # one.
-            return answers.allow_once(ask)
-        case AllowAlways(number) if 0 <= number < len(ask.suggestions):
-            suggestion = ask.suggestions[number]
+        case Allow() | AllowSession():
+            # The rule for a session goes in a line of its own, `permission_rules`, to this process and to each
+            # later one.
+            return answers.allow(request_id, body.input)
+        case AllowAlways(number) if 0 <= number < len(body.suggestions):
+            suggestion = body.suggestions[number].body
             # Rules are our own rows and are sent in a line of their own, so only a mode goes with the answer.
-            kept = [suggestion] if suggestion.kind == "setMode" else []
-            return answers.allow_and_remember(ask, kept)
+            kept = [suggestion] if suggestion.get("type") == "setMode" else []
+            return answers.allow(request_id, body.input, kept)
         case Deny(note):
             return answers.deny(request_id, note)
         case _:
@@ -249,10 +232,9 @@ def _answer_permission(request_id: str, body: PermissionBody, decision: Decision
 
 
 def _answer_question(request_id: str, body: QuestionBody, decision: Decision) -> bytes:
-    ask = QuestionAsked(request_id, body.tool_use_id, (), body.input)
     match decision:
         case Answer(said):
-            return answers.answer_question(ask, said)
+            return answers.answer_question(request_id, body.input, said)
         case Deny(note):
             return answers.deny(request_id, note)
         case _:
@@ -260,12 +242,11 @@ def _answer_question(request_id: str, body: QuestionBody, decision: Decision) ->
 
 
 def _answer_plan(request_id: str, body: PlanBody, decision: Decision) -> bytes:
-    ask = PlanAsked(request_id, body.tool_use_id, body.plan, body.input)
     match decision:
         case ApprovePlan(accept_edits):
-            return answers.approve_plan(ask, accept_edits=accept_edits)
+            return answers.approve_plan(request_id, body.input, accept_edits=accept_edits)
         case RevisePlan(note) | Deny(note):
-            return answers.revise_plan(ask, note)
+            return answers.revise_plan(request_id, note)
         case _:
             raise WrongAnswer("plan")
 

@@ -14,10 +14,6 @@ from sessions.claude.lines import (
     CliState,
     ControlSucceeded,
     PermissionAsked,
-    PermissionSuggestion,
-    PlanAsked,
-    Question,
-    QuestionAsked,
 )
 from sessions.claude.parse import parse
 from tests.sessions.claude.record_samples import SAMPLES
@@ -29,11 +25,9 @@ RULE = {
     "destination": "localSettings",
 }
 MODE = {"type": "setMode", "mode": "acceptEdits", "destination": "session"}
-PERMISSION = PermissionAsked(
-    "r", "t", "Bash", {"command": "ls"}, suggestions=(PermissionSuggestion("addRules", RULE),)
-)
-QUESTION = QuestionAsked("r", "t", (Question("Which?", "Pick", ()),), {"questions": [{"question": "Which?"}]})
-PLAN = PlanAsked("r", "t", "# Plan", {"plan": "# Plan"})
+CALL = {"command": "ls"}
+QUESTIONS = {"questions": [{"question": "Which?"}]}
+PLAN = {"plan": "# Plan"}
 
 # Any code point, lone surrogates too.
 TEXT = st.text(st.characters(codec=None, exclude_categories=()))
@@ -45,9 +39,9 @@ WITH_TEXT: list[Callable[[str], bytes]] = [
     lambda text: control.cancel_async_message("r", text),
     control.interrupt,
     lambda text: answers.deny("r", text),
-    lambda text: answers.revise_plan(PLAN, text),
-    lambda text: answers.answer_question(QUESTION, {text: text}),
-    lambda text: answers.allow_once(PermissionAsked("r", "t", "Bash", {text: [text]})),
+    lambda text: answers.revise_plan("r", text),
+    lambda text: answers.answer_question("r", QUESTIONS, {text: text}),
+    lambda text: answers.allow("r", {text: [text]}),
 ]
 
 
@@ -138,27 +132,27 @@ def test_a_control_request_has_its_fields(line: bytes, request_body: dict[str, A
 @pytest.mark.parametrize(
     ("line", "body"),
     [
-        (answers.allow_once(PERMISSION), {"behavior": "allow", "updatedInput": {"command": "ls"}}),
+        (answers.allow("r", CALL), {"behavior": "allow", "updatedInput": CALL}),
         (
-            answers.allow_and_remember(PERMISSION, PERMISSION.suggestions),
+            answers.allow("r", CALL, [RULE]),
             {
                 "behavior": "allow",
-                "updatedInput": {"command": "ls"},
+                "updatedInput": CALL,
                 "updatedPermissions": [{**RULE, "destination": "session"}],
             },
         ),
         (answers.deny("r", "not now"), {"behavior": "deny", "message": "not now"}),
         (answers.deny("r", " "), {"behavior": "deny", "message": answers.DENY_DEFAULT}),
         (
-            answers.answer_question(QUESTION, {"Which?": ["A", "B"]}),
-            {"behavior": "allow", "updatedInput": {**QUESTION.input, "answers": {"Which?": "A, B"}}},
+            answers.answer_question("r", QUESTIONS, {"Which?": ["A", "B"]}),
+            {"behavior": "allow", "updatedInput": {**QUESTIONS, "answers": {"Which?": "A, B"}}},
         ),
-        (answers.approve_plan(PLAN), {"behavior": "allow", "updatedInput": PLAN.input}),
+        (answers.approve_plan("r", PLAN), {"behavior": "allow", "updatedInput": PLAN}),
         (
-            answers.approve_plan(PLAN, accept_edits=True),
-            {"behavior": "allow", "updatedInput": PLAN.input, "updatedPermissions": [MODE]},
+            answers.approve_plan("r", PLAN, accept_edits=True),
+            {"behavior": "allow", "updatedInput": PLAN, "updatedPermissions": [MODE]},
         ),
-        (answers.revise_plan(PLAN, "smaller"), {"behavior": "deny", "message": "smaller"}),
+        (answers.revise_plan("r", "smaller"), {"behavior": "deny", "message": "smaller"}),
     ],
 )
 def test_an_answer_says_what_was_decided(line: bytes, body: dict[str, Any]) -> None:

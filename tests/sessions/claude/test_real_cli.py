@@ -44,13 +44,13 @@ async def test_permissions_are_given_once_for_the_session_and_refused(home: CliH
     async with Talk(home, Fresh(new_id())) as cli:
         ask = await cli.ask_of("demo:bash touch one")
         assert isinstance(ask, PermissionAsked)
-        await cli.send(answers.allow_once(ask))
+        await cli.send(answers.allow(ask.request_id, ask.input))
         await cli.idle()
         assert (home.work / "one").exists()
 
         ask = await cli.ask_of("demo:bash touch one")
         assert isinstance(ask, PermissionAsked)
-        await cli.send(answers.allow_and_remember(ask, ask.suggestions[:1]))
+        await cli.send(answers.allow(ask.request_id, ask.input, [ask.suggestions[0].body]))
         await cli.idle()
         before = len([line for line in cli.parsed() if isinstance(line, PermissionAsked)])
         await cli.prompt("demo:bash touch one")
@@ -80,7 +80,7 @@ async def test_a_rule_that_we_make_covers_the_command_that_was_asked_for(home: C
             assert given is not None
             allow = values_of(given.rules, RuleKind.ALLOW)
             assert "Bash" not in allow, "never all commands for one that was allowed"
-            await cli.send(answers.allow_once(ask))
+            await cli.send(answers.allow(ask.request_id, ask.input))
             await cli.send(control.apply_permissions(f"given {command}", allow=allow, directories=[]))
             await cli.idle()
             before = len(asked_permissions(cli))
@@ -114,18 +114,19 @@ async def test_questions_and_plans_are_answered(home: CliHome) -> None:
     async with Talk(home, Fresh(new_id())) as cli:
         ask = await cli.ask_of("demo:ask-question Which way?")
         assert isinstance(ask, QuestionAsked)
-        await cli.send(answers.answer_question(ask, {question.text: "upwards" for question in ask.questions}))
+        said = {question.text: "upwards" for question in ask.questions}
+        await cli.send(answers.answer_question(ask.request_id, ask.input, said))
         await cli.idle()
         assert "upwards" in cli.last_tool_text()
 
         ask = await _plan_of(cli)
-        await cli.send(answers.revise_plan(ask, "make it smaller"))
+        await cli.send(answers.revise_plan(ask.request_id, "make it smaller"))
         await cli.idle()
         assert cli.last_tool_text() == "make it smaller"
 
         ask = await _plan_of(cli)
         assert ask.plan
-        await cli.send(answers.approve_plan(ask, accept_edits=True))
+        await cli.send(answers.approve_plan(ask.request_id, ask.input, accept_edits=True))
         mode = await cli.expect(
             lambda line: isinstance(line, StatusChanged) and line.permission_mode == "acceptEdits"
         )
@@ -140,7 +141,7 @@ async def _plan_of(cli: Talk) -> PlanAsked:
     ask = await cli.ask_of("demo:plan")
     while not isinstance(ask, PlanAsked):
         assert isinstance(ask, PermissionAsked)
-        await cli.send(answers.allow_once(ask))
+        await cli.send(answers.allow(ask.request_id, ask.input))
         ask = await cli.asked()
     return ask
 
@@ -156,7 +157,7 @@ async def test_every_control_request_is_taken(demo: DemoModel, home: CliHome) ->
         again = control.initialize_reply(await cli.done("i2", control.initialize("i2")))
         assert again.pending_asks == (ask,)
         assert isinstance(ask, PermissionAsked)
-        await cli.send(answers.allow_once(ask))
+        await cli.send(answers.allow(ask.request_id, ask.input))
         await cli.idle()
         files = await cli.done("f1", control.rewind_files("f1", prompt_uuid=edit, dry_run=True))
         assert control.files_outcome(files) == control.FilesRewound((str(home.work / "file.txt"),), 1, 1)

@@ -1,6 +1,6 @@
 """One entry for every face: who may not is refused and written down; what is allowed is carried out."""
 
-from typing import Any
+from typing import Any, get_type_hints
 
 import pytest
 from msgspec.structs import replace
@@ -8,8 +8,10 @@ from msgspec.structs import replace
 import api as c
 from api.access import Actor, Role
 from service import ServiceParts, SessionService
+from service.session_info import _SHARED
 from sessions.errors import NotAllowed, SessionError, SessionNotFound
 from sessions.model import PermissionMode, SessionId, ShareLevel
+from sessions.snapshot import Snapshot
 from tests.sessions.kit import House
 
 OWNER = Actor("discord:1", "discord", Role.USER)
@@ -157,3 +159,11 @@ async def test_only_an_admin_lets_claude_do_everything_and_a_branch_does_not_inh
     branch = c.Branch(session_id=session_id, channel_id="c")
     assert (await service.perform(OWNER, branch)).mode is PermissionMode.DEFAULT
     assert (await service.perform(ADMIN, branch)).mode is bypass
+
+
+def test_a_field_that_faces_see_under_the_snapshots_name_has_its_type() -> None:
+    shown, stored = get_type_hints(c.SessionInfo), get_type_hints(Snapshot)
+    for name, made in vars(Snapshot).items():
+        if isinstance(made, property):
+            stored[name] = get_type_hints(made.fget)["return"]
+    assert {name: shown[name] for name in _SHARED} == {name: stored.get(name) for name in _SHARED}

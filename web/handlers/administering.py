@@ -8,6 +8,7 @@ from aiohttp import web
 
 import api as c
 from web.forms import form_key, read_form
+from web.page_routes import form_route, lead_to, page_response, page_route
 from web.pages.cleanup_page import cleanup_page, rule_of
 from web.principals import Scope
 from web.problems import Refused
@@ -110,14 +111,14 @@ async def keep_by_form(call: Call) -> web.Response:
         if rule is None:
             raise Refused(400, "wrong_form", "Load the page anew, then try again.")
         await _save(call, rule, form.get("rule", ""))
-    return web.Response(status=303, headers={"Location": f"{call.parts.options.base_path}/cleanup"})
+    return lead_to(call, "/cleanup")
 
 
 async def show_cleanup(call: Call) -> web.Response:
     """Show what a rule would clean up."""
     query = call.request.query
     html = await cleanup_page(call.parts, call.actor, rule_of(query), changes=query.get("rule", ""))
-    return web.Response(text=html, content_type="text/html")
+    return page_response(html)
 
 
 async def clean_by_form(call: Call) -> web.Response:
@@ -132,7 +133,7 @@ async def clean_by_form(call: Call) -> web.Response:
     # At most as many as the API takes.
     done = await call.perform(c.ApplyCleanup(rule=rule, session_ids=tuple(form.get("ids", "").split())[:500]))
     html = await cleanup_page(call.parts, call.actor, rule, done)
-    return web.Response(text=html, content_type="text/html")
+    return page_response(html)
 
 
 async def stop_all(call: Call) -> c.ClearReport:
@@ -140,7 +141,6 @@ async def stop_all(call: Call) -> c.ClearReport:
     return await call.perform(c.ClearAll())
 
 
-_HTML = ("text/html",)
 _RULES = "/api/cleanup/rules"
 _RULE = f"{_RULES}/{{rule_id}}"
 ROUTES: Sequence[Route] = (
@@ -155,10 +155,8 @@ ROUTES: Sequence[Route] = (
     Route("POST", _RULES, save_rule, Scope.OPERATE, c.CleanupRule, reply=c.DailyCleanupRule, status=201),
     Route("PUT", _RULE, change_rule, Scope.OPERATE, c.CleanupRule, reply=c.DailyCleanupRule),
     Route("DELETE", _RULE, delete_rule, Scope.OPERATE),
-    Route(
-        "POST", "/cleanup/rules", keep_by_form, Scope.OPERATE, reply=None, media_types=_HTML, in_document=False
-    ),
-    Route("GET", "/cleanup", show_cleanup, reply=None, media_types=_HTML, in_document=False),
-    Route("POST", "/cleanup", clean_by_form, Scope.OPERATE, reply=None, media_types=_HTML, in_document=False),
+    form_route("/cleanup/rules", keep_by_form),
+    page_route("/cleanup", show_cleanup),
+    form_route("/cleanup", clean_by_form),
     Route("POST", "/api/stop-all", stop_all, Scope.ADMIN, reply=c.ClearReport),
 )

@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 import api as c
+from web.page_routes import page_route
 from web.problems import Refused
 from web.routing import Call, Route
 
@@ -36,12 +37,5 @@ async def jump_to_discord(call: Call) -> web.Response:
 _TURN = "{session_id}/turns/{turn_id}"
 ROUTES: Sequence[Route] = (
     Route("GET", f"/api/sessions/{_TURN}/places", read_turn_places, reply=TurnPlaces),
-    Route(
-        "GET",
-        f"/chat/{_TURN}/discord",
-        jump_to_discord,
-        reply=None,
-        media_types=("text/html",),
-        in_document=False,
-    ),
+    page_route(f"/chat/{_TURN}/discord", jump_to_discord),
 )

@@ -12,6 +12,7 @@ from web.forms import form_key, read_form
 from web.live.event_stream import EventQuery, events
 from web.live.socket import live
 from web.openapi import document
+from web.page_routes import form_route, lead_to, page_response, page_route
 from web.pages.admin_page import admin_page
 from web.pages.door_pages import doors_page, login_page
 from web.pages.list_page import list_page
@@ -40,12 +41,12 @@ class PlaceQuery(msgspec.Struct, frozen=True):
 async def show_list(call: Call) -> web.Response:
     """Show the sessions."""
     now_ms = call.parts.doors.now_ms()
-    return _page(await list_page(call.parts, call.actor, now_ms, call.query.text, call.query.cursor))
+    return page_response(await list_page(call.parts, call.actor, now_ms, call.query.text, call.query.cursor))
 
 
 async def show_session(call: Call) -> web.Response:
     """Show one session."""
-    return _page(await session_page(call.parts, call.actor, call.session_id, _place(call.query)))
+    return page_response(await session_page(call.parts, call.actor, call.session_id, _place(call.query)))
 
 
 def _place(query: PlaceQuery) -> PagePlace:
@@ -54,17 +55,17 @@ def _place(query: PlaceQuery) -> PagePlace:
 
 async def show_doors(call: Call) -> web.Response:
     """Show your logins and tokens."""
-    return _page(await doors_page(call.parts, call.actor, call.principal))
+    return page_response(await doors_page(call.parts, call.actor, call.principal))
 
 
 async def show_admin(call: Call) -> web.Response:
     """Show figures, costs and the audit."""
-    return _page(await admin_page(call.parts, call.actor))
+    return page_response(await admin_page(call.parts, call.actor))
 
 
 async def show_login(_request: web.Request, parts: WebParts) -> web.Response:
     """Show the login."""
-    return _page(login_page(parts))
+    return page_response(login_page(parts))
 
 
 async def begin_by_form(call: Call) -> web.Response:
@@ -82,7 +83,7 @@ async def begin_by_form(call: Call) -> web.Response:
     )
     info = await call.perform(command)
     await call.perform(c.SendMessage(session_id=info.id, content=form.get("prompt", ""), origin=origin))
-    return _to(call, f"/chat/{info.id}")
+    return lead_to(call, f"/chat/{info.id}")
 
 
 def _mode(name: str) -> PermissionMode | None:
@@ -98,16 +99,7 @@ async def send_by_form(call: Call) -> web.Response:
     origin = f"web:{call.actor.user_id}:{form_key(form)}"
     message = c.SendMessage(session_id=call.session_id, content=form.get("prompt", ""), origin=origin)
     await call.perform(message)
-    return _to(call, f"/chat/{call.session_id}")
-
-
-def _to(call: Call, path: str) -> web.Response:
-    # With 303, a reload of the next page does not send the form again.
-    return web.Response(status=303, headers={"Location": f"{call.parts.options.base_path}{path}"})
-
-
-def _page(html: str) -> web.Response:
-    return web.Response(text=html, content_type="text/html")
+    return lead_to(call, f"/chat/{call.session_id}")
 
 
 async def show_document(_request: web.Request, _parts: WebParts) -> web.Response:
@@ -118,31 +110,14 @@ async def show_document(_request: web.Request, _parts: WebParts) -> web.Response
     return web.Response(body=msgspec.json.encode(document(ALL)), content_type="application/json")
 
 
-_HTML = "text/html"
 ROUTES: Sequence[Route] = (
-    Route("GET", "/", show_list, query=ListQuery, reply=None, media_types=(_HTML,), in_document=False),
-    Route(
-        "GET",
-        "/chat/{session_id}",
-        show_session,
-        query=PlaceQuery,
-        reply=None,
-        media_types=(_HTML,),
-        in_document=False,
-    ),
-    Route("GET", "/doors", show_doors, reply=None, media_types=(_HTML,), in_document=False),
-    Route("GET", "/admin", show_admin, Scope.ADMIN, reply=None, media_types=(_HTML,), in_document=False),
-    Route("GET", "/login", show_login, None, reply=None, media_types=(_HTML,), in_document=False),
-    Route("POST", "/new", begin_by_form, Scope.OPERATE, reply=None, media_types=(_HTML,), in_document=False),
-    Route(
-        "POST",
-        "/chat/{session_id}/send",
-        send_by_form,
-        Scope.OPERATE,
-        reply=None,
-        media_types=(_HTML,),
-        in_document=False,
-    ),
+    page_route("/", show_list, query=ListQuery),
+    page_route("/chat/{session_id}", show_session, query=PlaceQuery),
+    page_route("/doors", show_doors),
+    page_route("/admin", show_admin, Scope.ADMIN),
+    page_route("/login", show_login, None),
+    form_route("/new", begin_by_form),
+    form_route("/chat/{session_id}/send", send_by_form),
     Route("GET", "/api/openapi.json", show_document, None, reply=None),
     Route("GET", "/api/live", live, reply=None, status=101),
     Route(

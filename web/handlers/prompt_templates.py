@@ -10,6 +10,7 @@ import api as c
 from sessions.errors import PlaceEmpty
 from sessions.model import PermissionMode, SessionId
 from web.forms import form_key, read_form
+from web.page_routes import form_route, lead_to, page_response, page_route
 from web.pages.template_pages import fill_page, templates_page
 from web.principals import Scope
 from web.routing import Call, Route
@@ -75,7 +76,7 @@ async def fill_template(call: Call) -> c.FilledTemplate:
 async def show_templates(call: Call) -> web.Response:
     """Show the templates."""
     query: TemplatesQuery = call.query
-    return _page(await templates_page(call.parts, call.actor, query.session, query.edit))
+    return page_response(await templates_page(call.parts, call.actor, query.session, query.edit))
 
 
 async def save_by_form(call: Call) -> web.Response:
@@ -93,13 +94,13 @@ async def save_by_form(call: Call) -> web.Response:
         for_all="for_all" in form,
     )
     await call.perform(_saved(wish))
-    return _to(call, "/templates")
+    return lead_to(call, "/templates")
 
 
 async def show_fill(call: Call) -> web.Response:
     """Show the places of a template."""
     query: TemplatesQuery = call.query
-    return _page(await fill_page(call.parts, call.actor, call.place("template_id"), query.session))
+    return page_response(await fill_page(call.parts, call.actor, call.place("template_id"), query.session))
 
 
 async def use_by_form(call: Call) -> web.Response:
@@ -114,11 +115,11 @@ async def use_by_form(call: Call) -> web.Response:
     try:
         filled = await call.perform(c.ReadPromptTemplate(template_id=template_id, values=values))
     except PlaceEmpty as empty:
-        return _page(await fill_page(call.parts, call.actor, template_id, session_id, str(empty)))
+        return page_response(await fill_page(call.parts, call.actor, template_id, session_id, str(empty)))
     if not session_id:
         session_id = await _begun(call, filled, form.get("project", ""), origin)
     await call.perform(c.SendMessage(session_id=session_id, content=filled.prompt, origin=origin))
-    return _to(call, f"/chat/{session_id}")
+    return lead_to(call, f"/chat/{session_id}")
 
 
 async def _begun(call: Call, filled: c.FilledTemplate, project: str, origin: str) -> SessionId:
@@ -129,34 +130,15 @@ async def _begun(call: Call, filled: c.FilledTemplate, project: str, origin: str
     return (await call.perform(command)).id
 
 
-def _to(call: Call, path: str) -> web.Response:
-    return web.Response(status=303, headers={"Location": f"{call.parts.options.base_path}{path}"})
-
-
-def _page(html: str) -> web.Response:
-    return web.Response(text=html, content_type="text/html")
-
-
 _ALL = "/api/prompt-templates"
 _ONE = f"{_ALL}/{{template_id}}"
-_HTML = ("text/html",)
-
-
-def _shows(path: str, handler, query) -> Route:  # type: ignore[no-untyped-def]
-    return Route("GET", path, handler, query=query, reply=None, media_types=_HTML, in_document=False)
-
-
-def _takes(path: str, handler) -> Route:  # type: ignore[no-untyped-def]
-    return Route("POST", path, handler, Scope.OPERATE, reply=None, media_types=_HTML, in_document=False)
-
-
 ROUTES: Sequence[Route] = (
     Route("GET", _ALL, list_templates, reply=c.PromptTemplates),
     Route("POST", _ALL, save_template, Scope.OPERATE, NewTemplate, reply=c.PromptTemplate, status=201),
     Route("DELETE", _ONE, delete_template, Scope.OPERATE),
     Route("POST", f"{_ONE}/fill", fill_template, Scope.OPERATE, PlaceValues, reply=c.FilledTemplate),
-    _shows("/templates", show_templates, TemplatesQuery),
-    _takes("/templates", save_by_form),
-    _shows("/templates/{template_id}", show_fill, TemplatesQuery),
-    _takes("/templates/{template_id}", use_by_form),
+    page_route("/templates", show_templates, query=TemplatesQuery),
+    form_route("/templates", save_by_form),
+    page_route("/templates/{template_id}", show_fill, query=TemplatesQuery),
+    form_route("/templates/{template_id}", use_by_form),
 )

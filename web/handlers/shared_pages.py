@@ -11,6 +11,7 @@ from api.access import Actor, Role
 from sessions.errors import SharedPageNotFound
 from web.forms import form_key, read_form
 from web.guard import client_of
+from web.page_routes import form_route, page_response, page_route
 from web.pages.shared_pages import gone_page, published_page, reader_page, sharing_page
 from web.parts import WebParts
 from web.principals import FACE, Scope
@@ -79,7 +80,7 @@ async def open_shared(request: web.Request, parts: WebParts) -> web.Response:
 async def show_sharing(call: Call) -> web.Response:
     """Show a session's pages and the choices for a new one."""
     html = await sharing_page(call.parts, call.actor, call.session_id, c.ShareOptions(), None)
-    return web.Response(text=html, content_type="text/html")
+    return page_response(html)
 
 
 async def preview_by_form(call: Call) -> web.Response:
@@ -87,7 +88,7 @@ async def preview_by_form(call: Call) -> web.Response:
     options = _options(await read_form(call.request))
     draft = await call.perform(c.DraftSharedPage(session_id=call.session_id, options=options))
     html = await sharing_page(call.parts, call.actor, call.session_id, options, draft)
-    return web.Response(text=html, content_type="text/html")
+    return page_response(html)
 
 
 async def publish_by_form(call: Call) -> web.Response:
@@ -102,7 +103,7 @@ async def publish_by_form(call: Call) -> web.Response:
         days=int(days) if days.isdecimal() and len(days) < 3 else 7,
     )
     html = published_page(call.parts, call.actor, call.session_id, await call.perform(command))
-    return web.Response(text=html, content_type="text/html")
+    return page_response(html)
 
 
 def _options(form: Mapping[str, str]) -> c.ShareOptions:
@@ -118,30 +119,13 @@ def _options(form: Mapping[str, str]) -> c.ShareOptions:
 
 _ONE = "/api/sessions/{session_id}/pages"
 _PUBLISH = f"{_ONE}/{{page_id}}/publish"
-_HTML = ("text/html",)
 ROUTES: Sequence[Route] = (
     Route("GET", _ONE, list_pages, reply=c.SharedPages),
     Route("POST", _ONE, draft_page, Scope.APPROVE, c.ShareOptions, reply=c.SharedPageDraft, status=201),
     Route("POST", _PUBLISH, publish_page, Scope.APPROVE, PublishWish, reply=c.PublishedPage),
     Route("DELETE", f"{_ONE}/{{page_id}}", revoke_page, Scope.APPROVE),
-    Route("GET", "/shared/{token}", open_shared, None, reply=None, media_types=_HTML, in_document=False),
-    Route("GET", "/chat/{session_id}/share", show_sharing, reply=None, media_types=_HTML, in_document=False),
-    Route(
-        "POST",
-        "/chat/{session_id}/share",
-        preview_by_form,
-        Scope.APPROVE,
-        reply=None,
-        media_types=_HTML,
-        in_document=False,
-    ),
-    Route(
-        "POST",
-        "/chat/{session_id}/share/publish",
-        publish_by_form,
-        Scope.APPROVE,
-        reply=None,
-        media_types=_HTML,
-        in_document=False,
-    ),
+    page_route("/shared/{token}", open_shared, None),
+    page_route("/chat/{session_id}/share", show_sharing),
+    form_route("/chat/{session_id}/share", preview_by_form, Scope.APPROVE),
+    form_route("/chat/{session_id}/share/publish", publish_by_form, Scope.APPROVE),
 )

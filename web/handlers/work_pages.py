@@ -1,12 +1,12 @@
 """Routes of a session's pages on its files: checkpoints, restores, branches, merges."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import msgspec
 from aiohttp import web
 
 from sessions.restore_scope import RestoreScope
+from web.page_routes import page_response, page_route
 from web.pages.block_page import block_page, read_block, text_of_block
 from web.pages.branch_pages import branches_page, merge_page
 from web.pages.checkpoint_pages import checkpoint_page, restore_page, timeline_page
@@ -14,8 +14,6 @@ from web.pages.review_page import review_page
 from web.pages.timing_page import timing_page
 from web.routing import Call, Count, Route, ordinal_of
 from workdirs.merge_choices import Strategy
-
-_HTML = "text/html"
 
 
 class CursorQuery(msgspec.Struct, frozen=True):
@@ -52,29 +50,29 @@ class StrategyQuery(msgspec.Struct, frozen=True):
 
 async def show_checkpoints(call: Call) -> web.Response:
     """Show a session's checkpoints."""
-    return _page(await timeline_page(call.parts, call.actor, call.session_id, call.query.cursor))
+    return page_response(await timeline_page(call.parts, call.actor, call.session_id, call.query.cursor))
 
 
 async def show_checkpoint(call: Call) -> web.Response:
     """Show one checkpoint, compared."""
     checkpoint, other = call.place("checkpoint_id"), call.query.with_id
-    return _page(await checkpoint_page(call.parts, call.actor, call.session_id, checkpoint, other))
+    return page_response(await checkpoint_page(call.parts, call.actor, call.session_id, checkpoint, other))
 
 
 async def show_restore(call: Call) -> web.Response:
     """Show the preview of a restore."""
     checkpoint, scope = call.place("checkpoint_id"), call.query.scope
-    return _page(await restore_page(call.parts, call.actor, call.session_id, checkpoint, scope))
+    return page_response(await restore_page(call.parts, call.actor, call.session_id, checkpoint, scope))
 
 
 async def show_turn_changes(call: Call) -> web.Response:
     """Show a turn's changes, with the comments on them."""
-    return _page(await review_page(call.parts, call.actor, call.session_id, call.place("turn_id")))
+    return page_response(await review_page(call.parts, call.actor, call.session_id, call.place("turn_id")))
 
 
 async def show_branches(call: Call) -> web.Response:
     """Show a session's branches."""
-    return _page(await branches_page(call.parts, call.actor, call.session_id))
+    return page_response(await branches_page(call.parts, call.actor, call.session_id))
 
 
 async def show_merge(call: Call) -> web.Response:
@@ -88,18 +86,18 @@ async def show_merge(call: Call) -> web.Response:
         asks_claude=query.asks_claude,
         report_by_claude=query.report,
     )
-    return _page(shown)
+    return page_response(shown)
 
 
 async def show_timing(call: Call) -> web.Response:
     """Show where a turn's time went."""
-    return _page(await timing_page(call.parts, call.actor, call.session_id, call.place("turn_id")))
+    return page_response(await timing_page(call.parts, call.actor, call.session_id, call.place("turn_id")))
 
 
 async def show_block(call: Call) -> web.Response:
     """Show a whole block, in parts."""
     place = (call.session_id, call.place("turn_id"), ordinal_of(call))
-    return _page(await block_page(call.parts, call.actor, *place, call.query.part))
+    return page_response(await block_page(call.parts, call.actor, *place, call.query.part))
 
 
 async def download_block(call: Call) -> web.Response:
@@ -112,23 +110,14 @@ async def download_block(call: Call) -> web.Response:
     return web.Response(body=body, content_type="text/plain", charset="utf-8", headers=headers)
 
 
-def _page(html: str) -> web.Response:
-    return web.Response(text=html, content_type=_HTML)
-
-
-def _shows(path: str, handler: Callable[[Call], Awaitable[web.Response]], query: Any = None) -> Route:
-    where = f"/chat/{{session_id}}{path}"
-    return Route("GET", where, handler, query=query, reply=None, media_types=(_HTML,), in_document=False)
-
-
 ROUTES: Sequence[Route] = (
-    _shows("/checkpoints", show_checkpoints, CursorQuery),
-    _shows("/checkpoints/{checkpoint_id}", show_checkpoint, WithQuery),
-    _shows("/checkpoints/{checkpoint_id}/restore", show_restore, ScopeQuery),
-    _shows("/turns/{turn_id}/timing", show_timing),
-    _shows("/turns/{turn_id}/changes", show_turn_changes),
-    _shows("/turns/{turn_id}/blocks/{ordinal}", show_block, PartQuery),
-    _shows("/turns/{turn_id}/blocks/{ordinal}/text", download_block),
-    _shows("/branches", show_branches),
-    _shows("/merge", show_merge, StrategyQuery),
+    page_route("/chat/{session_id}/checkpoints", show_checkpoints, query=CursorQuery),
+    page_route("/chat/{session_id}/checkpoints/{checkpoint_id}", show_checkpoint, query=WithQuery),
+    page_route("/chat/{session_id}/checkpoints/{checkpoint_id}/restore", show_restore, query=ScopeQuery),
+    page_route("/chat/{session_id}/turns/{turn_id}/timing", show_timing),
+    page_route("/chat/{session_id}/turns/{turn_id}/changes", show_turn_changes),
+    page_route("/chat/{session_id}/turns/{turn_id}/blocks/{ordinal}", show_block, query=PartQuery),
+    page_route("/chat/{session_id}/turns/{turn_id}/blocks/{ordinal}/text", download_block),
+    page_route("/chat/{session_id}/branches", show_branches),
+    page_route("/chat/{session_id}/merge", show_merge, query=StrategyQuery),
 )

@@ -9,6 +9,7 @@ from aiohttp import web
 import api as c
 from api.words.workflows import checks_of_text, tasks_of_text
 from web.forms import form_key, read_form
+from web.page_routes import form_route, lead_to, page_response, page_route
 from web.pages.run_pages import run_page, runs_page
 from web.principals import Scope
 from web.problems import Refused
@@ -209,12 +210,12 @@ class PageQuery(msgspec.Struct, frozen=True):
 
 async def show_runs(call: Call) -> web.Response:
     """Show the runs."""
-    return _html(await runs_page(call.parts, call.actor, call.query.text, call.query.cursor))
+    return page_response(await runs_page(call.parts, call.actor, call.query.text, call.query.cursor))
 
 
 async def show_run(call: Call) -> web.Response:
     """Show a run, its tasks as a board."""
-    return _html(await run_page(call.parts, call.actor, _run(call)))
+    return page_response(await run_page(call.parts, call.actor, _run(call)))
 
 
 async def start_by_form(call: Call) -> web.Response:
@@ -227,7 +228,7 @@ async def start_by_form(call: Call) -> web.Response:
         project=form.get("project", ""),
         template=form.get("template", ""),
     )
-    return _to(call, (await call.perform(wish)).id)
+    return lead_to(call, f"/runs/{(await call.perform(wish)).id}")
 
 
 async def act_by_form(call: Call) -> web.Response:
@@ -260,7 +261,7 @@ async def act_by_form(call: Call) -> web.Response:
         case _:
             raise Refused(400, "wrong_form", "Load the page anew, then try again.")
     await call.perform(command)
-    return _to(call, run_id)
+    return lead_to(call, f"/runs/{run_id}")
 
 
 def _run(call: Call) -> str:
@@ -273,25 +274,12 @@ def _file(file: c.ExportedFile, media_type: str) -> web.Response:
     return web.Response(body=file.data, content_type=media_type, charset="utf-8", headers=headers)
 
 
-def _to(call: Call, run_id: str) -> web.Response:
-    return web.Response(status=303, headers={"Location": f"{call.parts.options.base_path}/runs/{run_id}"})
-
-
-def _html(page: str) -> web.Response:
-    return web.Response(text=page, content_type="text/html")
-
-
 _Handler = Callable[[Call], Awaitable[Any]]
 _ALL, _ONE = "/api/runs", "/api/runs/{run_id}"
-_HTML = ("text/html",)
 
 
 def _act(path: str, handler: _Handler, body: Any = None) -> Route:
     return Route("POST", f"{_ONE}/{path}", handler, Scope.OPERATE, body, reply=c.RunInfo)
-
-
-def _page(method: str, path: str, handler: _Handler, scope: Scope = Scope.READ, query: Any = None) -> Route:
-    return Route(method, path, handler, scope, query=query, reply=None, media_types=_HTML, in_document=False)
 
 
 ROUTES: Sequence[Route] = (
@@ -312,8 +300,8 @@ ROUTES: Sequence[Route] = (
     _act("resume", resume_run, ResumeWish),
     _act("cancel", cancel_run),
     Route("POST", f"{_ONE}/merge", merge_run, Scope.OPERATE, reply=c.MergeResult),
-    _page("GET", "/runs", show_runs, query=PageQuery),
-    _page("POST", "/runs", start_by_form, Scope.OPERATE),
-    _page("GET", "/runs/{run_id}", show_run),
-    _page("POST", "/runs/{run_id}", act_by_form, Scope.OPERATE),
+    page_route("/runs", show_runs, query=PageQuery),
+    form_route("/runs", start_by_form),
+    page_route("/runs/{run_id}", show_run),
+    form_route("/runs/{run_id}", act_by_form),
 )

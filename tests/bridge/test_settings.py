@@ -202,6 +202,12 @@ def test_discord_is_closed_until_a_server_and_somebody_are_named(env: str, missi
     assert [problem.name for problem in missing_for_discord(load_settings())] == missing
 
 
+def test_every_setting_is_read_by_something() -> None:
+    files = [each for each in (PROJECT / "bridge").rglob("*.py") if each.name != "settings.py"]
+    text = "\n".join(each.read_text(encoding="utf-8") for each in files)
+    assert [name for name in SETTINGS if not re.search(rf"\.{name}\b", text)] == []
+
+
 def test_the_example_names_every_setting_with_its_default_and_nothing_else() -> None:
     text = (PROJECT / ".env.example").read_text()
     assert text == example_text(), "renew it: .venv/bin/python -m bridge.settings_example > .env.example"

@@ -54,6 +54,12 @@ def test_a_change_of_the_session_is_in_its_columns(
     assert dict(file.execute("SELECT * FROM sessions").fetchone()) == expected
 
 
+def test_every_column_is_filled_from_the_snapshot(file: sqlite3.Connection) -> None:
+    columns = {name for (name,) in file.execute("SELECT name FROM pragma_table_xinfo('sessions')")}
+    named = insert_session(BEFORE).sql.partition("(")[2].partition(")")[0]
+    assert columns == set(named.split(", "))
+
+
 def test_a_block_of_a_running_turn_changes_no_column_that_an_index_has(file: sqlite3.Connection) -> None:
     columns = "SELECT c.name FROM pragma_index_list('sessions') AS i, pragma_index_info(i.name) AS c"
     indexed = {name for (name,) in file.execute(columns)}

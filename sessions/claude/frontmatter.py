@@ -20,7 +20,8 @@ _KEY = re.compile(r"""["']?([A-Za-z][A-Za-z0-9_-]{0,60})["']?[ \t]*+:(?:[ \t]++(
 _RUNS_INLINE = re.compile(r"!`([^`]+)`")
 _RUNS_FENCED = re.compile(r"```!")
 # Whole runs of signs, each looked at once: in a file of signs alone, every shorter try costs as much again.
-_FILE_SIGN = re.compile(r"(?:(?<![\w`@])|(?<=[\w`]@))@++(?=[\w./~\"'-])")
+# What follows counts up to the next blank, whatever it begins with: `@(x)` and `@$x.md` name files, too.
+_FILE_SIGN = re.compile(r"(?:(?<![\w`@])|(?<=[\w`]@))@++(?=[^ \t\n])")
 _INLINE_SIGN = re.compile(r"(?<!!)!++(?=`)")
 _FENCE_SIGN = re.compile(r"(?<=```)!++")
 

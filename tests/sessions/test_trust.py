@@ -176,6 +176,8 @@ def test_a_project_of_text_alone_offers_nothing_to_decide(tmp_path: Path) -> Non
         ("---\n{allowed-tools: Bash}\n---\nx", "---\n---\nx"),
         ("---\nallowed-tools: Bash\nx without an end", "---\n---\n---\nallowed-tools: Bash\nx without an end"),
         ("mail me@x.org, `@kept`", "---\n---\nmail me@x.org, `@kept`"),
+        ("3 @ 4 @(a) @$HOME @[b] @<c @", "---\n---\n3 @ 4 (a) $HOME [b] <c @"),
+        ("@日本.md @😀.md 。@d\u3000@e \ufeff@f", "---\n---\n日本.md 😀.md 。d\u3000e \ufefff"),
         ("!!`id` @@/etc/passwd", "---\n---\n`id` /etc/passwd"),
         ("  ```!!\nid\n```", "---\n---\n  ```\nid\n```"),
         ("``!`!\nid\n```", "---\n---\n```\nid\n```"),

@@ -35,6 +35,7 @@ from sessions.rows import folders as rows
 from sessions.session import Session
 from sessions.stored_folders import EndStatus, FolderPlace, StoredEnd
 from sessions.topics import Topic
+from storage import run_to_end
 from workdirs.checkpoint_model import Reason
 from workdirs.errors import WorkdirError
 
@@ -195,7 +196,7 @@ async def _to_archive(parts: ServiceParts, session: Session, trouble: list[str])
     async with parts.folder_locks.of(session.id):
         # The move first: it can be repeated, and a row that is ahead would name a place without files.
         try:
-            await asyncio.to_thread(lambda: folder_on_disk(parts, folder).moved(is_archived=True))
+            await run_to_end(lambda: folder_on_disk(parts, folder).moved(is_archived=True))
         except OSError as error:
             trouble.append(f"The folder stays where it is: {error.strerror or type(error).__name__}.")
             return

@@ -1,6 +1,5 @@
 """Brings the folder of a session that goes on back from the archive."""
 
-import asyncio
 from contextlib import suppress
 
 from service.folder_facts import folder_on_disk
@@ -9,6 +8,7 @@ from sessions.errors import FolderRefused
 from sessions.rows import folders as rows
 from sessions.session import Session
 from sessions.stored_folders import FolderPlace
+from storage import run_to_end
 
 
 async def reopen_folder(parts: ServiceParts, session: Session) -> None:
@@ -18,7 +18,7 @@ async def reopen_folder(parts: ServiceParts, session: Session) -> None:
         return
     async with parts.folder_locks.of(session.id):
         with suppress(OSError):  # `refresh` writes what is missing there
-            await asyncio.to_thread(lambda: folder_on_disk(parts, folder).moved(is_archived=False))
+            await run_to_end(lambda: folder_on_disk(parts, folder).moved(is_archived=False))
         await parts.manager.db.write(rows.reopen(session.id))
     from service.session_folders import refresh
 

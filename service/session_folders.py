@@ -31,7 +31,7 @@ from sessions.folders import new_folder
 from sessions.rows import folders as rows
 from sessions.session import Session
 from sessions.stored_folders import FolderPlace, StoredArtifact, StoredFolder, StoredNote
-from storage import Database
+from storage import Database, run_to_end
 from storage.files import make_directory, write_whole
 from workdirs.changes import ChangeKind
 from workdirs.errors import WorkdirError
@@ -216,7 +216,7 @@ async def refresh_tracking(parts: ServiceParts, folder: StoredFolder) -> None:
         data = tracking([(each, ends.get(each.session_id)) for each in found], folder.project)
         place = projects_directory(parts) / folder.directory / TRACKING
         try:
-            await asyncio.to_thread(_write_tracking, place, data)
+            await run_to_end(_write_tracking, place, data)
         except OSError as error:
             raise _refused(error) from error
 
@@ -232,7 +232,7 @@ def _write_tracking(place: Path, data: bytes) -> None:
 
 async def _written(place: SessionFolder, facts: FolderFacts) -> None:
     try:
-        await asyncio.to_thread(place.write, views_of(facts))
+        await run_to_end(place.write, views_of(facts))
     except OSError as error:
         raise _refused(error) from error
 
@@ -249,7 +249,7 @@ async def _copied(parts: ServiceParts, facts: FolderFacts) -> None:
 
     files = {f"{facts.folder.name}/{each}": data for each, data in views_of(facts).items()}
     try:
-        await asyncio.to_thread(write_people_copy, Path(str(row[0])), name, files)
+        await run_to_end(write_people_copy, Path(str(row[0])), name, files)
     except (OSError, WorkdirError) as error:
         log.warning("no copy of a folder", extra={"session": facts.folder.session_id, "why": str(error)})
 

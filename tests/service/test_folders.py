@@ -1,6 +1,7 @@
 """The folder of a session: its readable id, its files as views of rows, notes, artifacts, and its end."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from ruamel.yaml import YAML
 
 import api as c
 from api.access import Actor, Role
+from archives.folder import SessionFolder
 from service import FolderRules, ServiceParts, SessionService, session_folders
 from sessions.errors import EndedAlready, FolderRefused
 from sessions.model import Lifecycle
@@ -206,6 +208,39 @@ async def test_artifacts_fold_the_changes_of_checkpoints_and_keep_whole_paths(
             await service.perform(OWNER, c.TrackArtifacts(session_id=made.session_id, paths=(bad,)))
     named = c.TrackArtifacts(session_id=made.session_id, paths=("built.bin",))
     assert "built.bin" in (await service.perform(OWNER, named)).changed
+
+
+async def test_a_cancelled_refresh_holds_the_folder_until_its_thread_has_ended(
+    here: House, service: SessionService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else the older text could be written after the newer one."""
+    made = await focused(service)
+    loop, begun, go = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    order: list[str] = []
+    write = SessionFolder.write
+
+    def held(folder: SessionFolder, views: Any) -> None:
+        if not begun.is_set():
+            loop.call_soon_threadsafe(begun.set)
+            assert go.wait(20)
+        order.append("second" if b"Second" in views["session.yaml"] else "first")
+        write(folder, views)
+
+    monkeypatch.setattr(SessionFolder, "write", held)
+    acts = []
+    for focus in ("First", "Second"):
+        wish = c.SetFocus(session_id=made.session_id, focus=focus)
+        acts.append(asyncio.create_task(service.perform(OWNER, wish)))
+        await begun.wait()
+    acts[0].cancel()
+    # The second one is done in fewer turns than this, unless it has to wait.
+    for _ in range(30):
+        await here.db.write([Statement("UPDATE session_folders SET origin = origin", ())])
+    go.set()
+    await acts[1]
+    with pytest.raises(asyncio.CancelledError):
+        await acts[0]
+    assert order == ["first", "second"]
 
 
 async def test_two_notes_at_once_do_not_exceed_the_limit(

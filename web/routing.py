@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import hdrs, web
 
 from api import Command, Nothing
-from api.access import Actor
+from api.access import Action, Actor
 from web import guard
 from web.act_keys import fingerprint
 from web.parts import WebParts
@@ -70,8 +70,20 @@ class Call:
             raise Refused(403, "fresh_login_needed", "Log in anew for this: your login is older than 12 hours.")
 
     async def perform(self, command: Command[R]) -> R:
-        """Carry out `command` in the sender's name. Raises the errors of the command."""
+        """Carry out `command` in the sender's name. Raises the errors of the command.
+
+        Raises `Refused` for an answer by a token without its scope, whatever the scope of the route is.
+        """
+        # A route of a form carries out several commands, which do not all weigh the same.
+        if command.action is Action.APPROVE:
+            check_scope(self.principal, Scope.APPROVE)
         return await self.parts.core.perform(self.actor, command)
+
+
+def check_scope(principal: Principal, needed: Scope) -> None:
+    """Raise `Refused` if the sender's token does not have the scope."""
+    if not principal.scope.includes(needed):
+        raise Refused(403, "scope_needed", f"This token may not do this: it needs the scope {needed}.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +140,7 @@ async def _call(route: Route, request: web.Request, parts: WebParts) -> Call:
     # (another port of this machine is). No CORS check stands before it, so the origin is checked here.
     if changes or request.headers.get(hdrs.UPGRADE):
         guard.check_origin(parts.options, request, principal)
-    if not principal.scope.includes(route.scope):
-        raise Refused(403, "scope_needed", f"This token may not do this: it needs the scope {route.scope}.")
+    check_scope(principal, route.scope)
     if changes:
         guard.check_pace(parts, principal)
         # Routes beside the document are forms, which carry their key in a field, and MCP.

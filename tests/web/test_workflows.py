@@ -1,7 +1,9 @@
 """Runs of work-flows in the browser and by the API: started, decided on, watched as a board, merged."""
 
 import os
+import re
 from collections.abc import AsyncIterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from tests.web.page_check import check, send_form
 from tests.web.page_model import parsed
 from tests.web.web_world import OTHER, OWNER, WebWorld, web_world
 from tests.workflows.flow_world import Flow, make_repository, policy_of, request
+from web.principals import Scope
 
 PASSES = ({"name": "tests", "command": "true"},)
 HOSTILE = "<script>alert(1)</script>"
@@ -60,6 +63,39 @@ async def test_a_run_is_started_edited_approved_and_merged_without_scripts(world
     assert (await ben.send("GET", place))[0] == 404, "others do not learn of it"
     assert (await ben.done("GET", "/api/runs"))["runs"] == []
     check(parsed(await ann.done("GET", "/runs?text=function")))
+
+
+async def test_a_token_that_may_not_answer_approves_no_plan(world: WebWorld) -> None:
+    prompting = await world.program(OWNER, Scope.OPERATE)
+    made = await prompting.done("POST", "/api/runs", {"request": request(({"title": "Add"},), PASSES)})
+    one, run = f"/api/runs/{made['id']}", await rested(world, made["id"])
+    for method, path, body in (
+        ("POST", "plan/approval", {"digest": run.plan_digest}),
+        ("PUT", "plan", {"text": "# Mine", "checks": [{"name": "mine", "command": "env"}]}),
+        ("POST", "resume", {}),
+    ):
+        status, answer = await prompting.send(method, f"{one}/{path}", body)
+        assert (status, answer["code"]) == (403, "scope_needed"), path
+    for act in ({"act": "approve", "digest": run.plan_digest}, {"act": "resume"}):
+        place = f"{prompting.address}/runs/{made['id']}"
+        async with prompting.http.post(place, data=act) as refused:
+            assert refused.status == 403, act
+    answering = await world.program(OWNER, Scope.APPROVE)
+    await answering.done("POST", f"{one}/plan/approval", {"digest": run.plan_digest})
+
+
+async def test_older_runs_are_of_the_same_search(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("web.pages.run_pages._LISTED", 1)
+    ann = await world.browser(OWNER)
+    wish = request(({"title": "Add"},), PASSES)
+    titles = ("a&b one", "a", "a&b two")
+    made = [await ann.done("POST", "/api/runs", {"request": wish, "title": title}) for title in titles]
+    first = await ann.done("GET", "/runs?text=a%26b")
+    older = re.search(r'href="([^"]+)">Older runs', first)
+    assert older is not None
+    second = await ann.done("GET", f"/runs{unescape(older[1])}")
+    shown = [[each["id"] in page for page in (first, second)] for each in made]
+    assert shown == [[False, True], [False, False], [True, False]]
 
 
 def plan_of(wish: str) -> str:

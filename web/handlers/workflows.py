@@ -278,8 +278,8 @@ _Handler = Callable[[Call], Awaitable[Any]]
 _ALL, _ONE = "/api/runs", "/api/runs/{run_id}"
 
 
-def _act(path: str, handler: _Handler, body: Any = None) -> Route:
-    return Route("POST", f"{_ONE}/{path}", handler, Scope.OPERATE, body, reply=c.RunInfo)
+def _act(path: str, handler: _Handler, body: Any = None, *, scope: Scope = Scope.OPERATE) -> Route:
+    return Route("POST", f"{_ONE}/{path}", handler, scope, body, reply=c.RunInfo)
 
 
 ROUTES: Sequence[Route] = (
@@ -290,14 +290,15 @@ ROUTES: Sequence[Route] = (
     Route("DELETE", _ONE, delete_run, Scope.OPERATE),
     Route("GET", f"{_ONE}/report", read_run_report, reply=None, media_types=("text/markdown",)),
     Route("GET", f"{_ONE}/patch", read_run_patch, reply=None, media_types=("text/x-patch",)),
-    _act("plan/approval", approve_run_plan, Approval),
+    # A plan names the commands that the run may start without another question.
+    _act("plan/approval", approve_run_plan, Approval, scope=Scope.APPROVE),
     _act("plan/revision", revise_run_plan, Revision),
-    Route("PUT", f"{_ONE}/plan", edit_run_plan, Scope.OPERATE, EditedPlan, reply=c.RunInfo),
+    Route("PUT", f"{_ONE}/plan", edit_run_plan, Scope.APPROVE, EditedPlan, reply=c.RunInfo),
     Route("PUT", f"{_ONE}/tasks", edit_run_tasks, Scope.OPERATE, EditedTasks, reply=c.RunInfo),
     _act("tasks/{task_id}/retry", retry_task),
     _act("tasks/{task_id}/skip", skip_task),
     _act("pause", pause_run, PauseWish),
-    _act("resume", resume_run, ResumeWish),
+    _act("resume", resume_run, ResumeWish, scope=Scope.APPROVE),
     _act("cancel", cancel_run),
     Route("POST", f"{_ONE}/merge", merge_run, Scope.OPERATE, reply=c.MergeResult),
     page_route("/runs", show_runs, query=PageQuery),

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import Mapping
 from html import escape
+from urllib.parse import urlencode
 
 import api as c
 from api.access import Action, Actor
@@ -34,11 +35,8 @@ async def runs_page(parts: WebParts, actor: Actor, text: str, cursor: str) -> st
         for each in found.runs
     ]
     rows += [f'<li class="warn">{text_of(each.id)}: {text_of(each.trouble)}</li>' for each in found.unreadable]
-    older = (
-        f'<p><a href="?cursor={escape(found.cursor)}&amp;text={escape(text, quote=True)}">Older runs</a></p>'
-        if found.cursor
-        else ""
-    )
+    more = escape(f"?{urlencode({'cursor': found.cursor, 'text': text})}", quote=True)
+    older = f'<p><a href="{more}">Older runs</a></p>' if found.cursor else ""
     nothing = '<p class="dim">No run here yet.</p>'
     body = (
         f'<div class="work"><h1>Work-flows</h1>{await _new(parts, actor, base)}'

@@ -6,7 +6,7 @@ in Markdown.
 
 import html
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -15,6 +15,7 @@ from api.words.failures import ended_because
 from service.raw_html import without_html
 from sessions.archive import ArchivedTurn, SessionArchive
 from sessions.model import Block, Note, Other, Text, Thinking, ToolCall, ToolOutput, TurnKind, TurnStatus
+from texts.markdown_code import fence_around
 from texts.markdown_html import MarkdownHtml, code_colours, highlighted
 from texts.unseen import as_seen
 
@@ -113,22 +114,8 @@ def _name(text: str) -> str:
 
 def _fenced(text: str, language: str) -> str:
     text = as_seen(text)
-    # Longer than any run in the text, so the text cannot end the fence.
-    longest = max((len(run) for run in _backtick_runs(text)), default=0)
-    fence = "`" * max(3, longest + 1)
+    fence = fence_around(text)
     return f"{fence}{language}\n{text}\n{fence}"
-
-
-def _backtick_runs(text: str) -> Iterator[str]:
-    run = ""
-    for char in text:
-        if char == "`":
-            run += char
-        elif run:
-            yield run
-            run = ""
-    if run:
-        yield run
 
 
 def to_html(archive: SessionArchive, redact: Redact) -> str:

@@ -10,6 +10,7 @@ from typing import assert_never
 import msgspec
 from msgspec.structs import replace
 
+from texts.markdown_code import fence_around
 from workdirs.quoting import quoted
 from workdirs.tokens import estimated_tokens
 
@@ -77,8 +78,8 @@ def changes_text(changes: Sequence[PathChange], diffs: Mapping[bytes, str] | Non
         diff = (diffs or {}).get(change.path, "").rstrip("\n")
         cost = estimated_tokens(diff) + 12
         if diff and cost <= min(left, _MOST_DIFF_TOKENS):
-            # Longer than any run in the diff: a file cannot end the fence and speak to Claude outside of it.
-            fence = "`" * max(3, 1 + _longest_run(diff, "`"))
+            # Else a file could end the fence and speak to Claude outside of it.
+            fence = fence_around(diff)
             lines += [f"{fence}diff", diff, fence]
             left -= cost
     return "\n".join(lines)
@@ -113,11 +114,3 @@ def _author(author: Author) -> str:
             return ", by a merge"
         case _:
             assert_never(author)
-
-
-def _longest_run(text: str, character: str) -> int:
-    longest = run = 0
-    for each in text:
-        run = run + 1 if each == character else 0
-        longest = max(longest, run)
-    return longest

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from api.branching import BranchChanges
 from api.run_model import CheckResult, RunDecision, RunStatus, TaskStatus
+from texts.markdown_code import code_span, fence_around
 from texts.redaction import Redactor
 from workflows.model import Run
 
@@ -43,7 +44,7 @@ def _facts(run: Run, commit: str) -> str:
     state = RunStatus.COMPLETED if run.status is RunStatus.GENERATING_REPORT else run.status
     lines = [f"- State: {state.replace('_', ' ')}{f': {run.detail}' if run.detail else ''}"]
     if run.git.branch:
-        lines.append(f"- Branch: `{run.git.branch}`{f', commit `{commit[:12]}`' if commit else ''}")
+        lines.append(f"- Branch: {code_span(run.git.branch)}{f', commit `{commit[:12]}`' if commit else ''}")
     if run.prd is not None:
         lines.append(
             f"- Requirements: {run.prd.filename} (version {run.prd.version}, sha256 {run.prd.sha256[:16]})"
@@ -70,14 +71,11 @@ def _checks(results: Sequence[CheckResult]) -> list[str]:
     lines = []
     for each in results:
         ended = "passed" if each.passed else each.trouble or f"failed with exit code {each.exit_code}"
-        lines.append(f"- `{each.command}`: {ended} ({each.seconds:.0f} s)")
+        lines.append(f"- {code_span(each.command)}: {ended} ({each.seconds:.0f} s)")
         if not each.passed and each.output:
-            lines += [
-                "",
-                "  ```text",
-                *(f"  {line}" for line in each.output[-_MOST_OUTPUT:].splitlines()),
-                "  ```",
-            ]
+            output = each.output[-_MOST_OUTPUT:]
+            fence = fence_around(output)
+            lines += ["", f"  {fence}text", *(f"  {line}" for line in output.splitlines()), f"  {fence}"]
     return lines
 
 
@@ -85,7 +83,7 @@ def _files(changes: BranchChanges | None) -> list[str]:
     if changes is None:
         return []
     lines = [
-        f"- `{each.path}` {each.kind}{_numbers(each.added, each.removed)}"
+        f"- {code_span(each.path)} {each.kind}{_numbers(each.added, each.removed)}"
         for each in changes.files[:_MOST_FILES]
     ]
     left = len(changes.files) - _MOST_FILES + changes.more

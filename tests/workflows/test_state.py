@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from markdown_it import MarkdownIt
 
 from api.run_model import (
     PHASE_OF,
@@ -23,6 +24,7 @@ from api.run_model import (
 from sessions.model import PermissionMode
 from workflows import model as m
 from workflows.model import Run, Step, StepKind
+from workflows.report import write_report
 from workflows.shown import plan_digest
 from workflows.state import apply
 
@@ -222,6 +224,15 @@ def test_time_in_a_pause_counts_for_no_phase() -> None:
     run = apply(run, m.Resumed(), 100_000)
     run = apply(run, m.Failed("cancelled by ann"), 100_500)
     assert run.stats.phase_ms == {"plan": 1_000 + 2_000 + 500}
+
+
+def test_what_a_check_prints_stays_in_its_block_of_the_report() -> None:
+    printed = "```\n# All checks passed\n```"
+    run = new_run(checks=[CheckResult("tests", "echo `a`", 1, printed)])
+    report = MarkdownIt().parse(write_report(run, None, ()))
+    assert not any("All checks passed" in each.content for each in report if each.type == "inline")
+    assert [each.content for each in report if each.type == "fence"] == [f"{printed}\n"]
+    assert any("`` echo `a` ``" in each.content for each in report)
 
 
 def test_no_two_plans_have_one_digest() -> None:

@@ -21,7 +21,7 @@ from storage import Database, Row
 from texts.os_text import decoded
 from workdirs.changes import ChangeKind
 from workdirs.checkpoint_model import Checkpoint, Reason
-from workdirs.rows import load_checkpoints
+from workdirs.rows import count_checkpoints, load_checkpoints
 
 MOST_CHECKPOINTS = 1_000
 
@@ -38,6 +38,11 @@ class FolderFacts:
     checkpoints: tuple[Checkpoint, ...]
     metrics: c.SessionMetrics
     now_ms: int
+
+    @property
+    def first_number(self) -> int:
+        """The number in the session of the first of `checkpoints`."""
+        return self.metrics.checkpoints - len(self.checkpoints) + 1
 
     @property
     def is_ended(self) -> bool:
@@ -85,7 +90,7 @@ async def load_facts(db: Database, folder: StoredFolder, now_ms: int) -> FolderF
         artifacts=tuple(artifacts),
         checkpoints=tuple(reversed(newest)),
         # After the end the figures stand still.
-        metrics=await _metrics(db, folder, artifacts, newest, ended_ms or now_ms),
+        metrics=await _metrics(db, folder, artifacts, ended_ms or now_ms),
         now_ms=now_ms,
     )
 
@@ -94,7 +99,6 @@ async def _metrics(
     db: Database,
     folder: StoredFolder,
     artifacts: list[StoredArtifact],
-    checkpoints: list[Checkpoint],
     until_ms: int,
 ) -> c.SessionMetrics:
     turns = await db.read_one(
@@ -107,6 +111,7 @@ async def _metrics(
     )
     asks = await db.read_one("SELECT count(*) FROM asks WHERE session_id = ?", (folder.session_id,))
     kinds = [each.kind for each in artifacts]
+    checkpoints = await count_checkpoints(db, folder.session_id)
     return c.SessionMetrics(
         turns=int(_number(turns, 0)),
         errors=int(_number(turns, 1)),
@@ -124,8 +129,8 @@ async def _metrics(
         files_deleted=kinds.count(ChangeKind.DELETED),
         lines_added=sum(each.added for each in artifacts),
         lines_removed=sum(each.removed for each in artifacts),
-        checkpoints=len(checkpoints),
-        milestones=sum(each.reason is Reason.MILESTONE for each in checkpoints),
+        checkpoints=checkpoints.total(),
+        milestones=checkpoints[Reason.MILESTONE],
     )
 
 

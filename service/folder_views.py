@@ -82,7 +82,7 @@ def _session(facts: FolderFacts) -> Mapping[str, Value]:
         "decisions": [each.file for each in facts.notes if each.kind is NoteKind.DECISION],
         "checkpoints": [
             {"number": number, "time": _iso(each.made_ms), "reason": each.reason.value, "label": each.label}
-            for number, each in enumerate(facts.checkpoints, start=1)
+            for number, each in enumerate(facts.checkpoints, start=facts.first_number)
             # Not the automatic ones: each turn makes two. The numbers count all of them.
             if each.label or each.reason in (Reason.MANUAL, Reason.MILESTONE)
         ],

@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 import msgspec
@@ -185,6 +186,12 @@ async def load_checkpoints(
         (owner, owner, directory, directory, before, before, limit),
     )
     return [_checkpoint(row) for row in found]
+
+
+async def count_checkpoints(db: Database, owner: str) -> Counter[Reason]:
+    """Return how many checkpoints of `owner` were taken, by their reason."""
+    sql = "SELECT reason, count(*) FROM checkpoints WHERE status = 'taken' AND owner = ? GROUP BY reason"
+    return Counter({Reason(reason): int(count) for reason, count in await db.read(sql, (owner,))})
 
 
 async def load_anchored(db: Database, owner: str, anchor: str, reason: Reason) -> Checkpoint | None:

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 import api as c
 from api.access import Actor, Role
 from archives.folder import SessionFolder
-from service import FolderRules, ServiceParts, SessionService, session_folders
+from service import FolderRules, ServiceParts, SessionService, folder_facts, session_folders
 from sessions.errors import EndedAlready, FolderRefused
 from sessions.model import Lifecycle
 from sessions.stored_folders import NoteKind
@@ -290,6 +290,24 @@ async def test_changes_that_are_read_while_a_file_is_tracked_count_once(
     await asyncio.gather(*readings)
     found = await service.perform(OWNER, c.ReadArtifacts(session_id=made.session_id))
     assert (found.added, found.removed) == (2, 1)
+
+
+async def test_numbers_of_checkpoints_count_also_what_is_not_listed(
+    here: House, service: SessionService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder_facts, "MOST_CHECKPOINTS", 2)
+    made = await focused(service)
+    await here.db.write([Statement("INSERT INTO work_directories VALUES ('/w', '/w', 's', 'c', 0)", ())])
+    checkpoint = (
+        "INSERT INTO checkpoints (id, directory, owner, anchor, reason, label, status, made_ms)"
+        " VALUES (?, '/w', ?, '', 'milestone', ?, 'taken', 0)"
+    )
+    for number in range(1, 5):
+        await here.db.write([Statement(checkpoint, (f"0{number}", made.session_id, f"the {number}."))])
+    await service.perform(OWNER, c.AddNote(session_id=made.session_id, text="writes the folder", origin="n"))
+    shown = facts(folders_of(here) / "active" / made.name)
+    assert [(each["number"], each["label"]) for each in shown["checkpoints"]] == [(3, "the 3."), (4, "the 4.")]
+    assert shown["metrics"]["milestones"] == 4
 
 
 async def test_the_end_keeps_summary_and_score_and_moves_the_folder(

@@ -161,7 +161,7 @@ def _shown(view: c.TurnView) -> ShownTurn:
     return ShownTurn(
         turn_id=view.turn.id,
         status=view.turn.status.value,
-        prompt=view.turn.prompt[:_MOST_ANSWER],
+        prompt=as_seen(view.turn.prompt)[:_MOST_ANSWER],
         # Its end says what came out, and all of it would fill the agent's context.
         answer=as_seen(text)[-_MOST_ANSWER:],
         waits_for_a_person=any(each.status is AskStatus.OPEN for each in view.asks),

@@ -56,6 +56,9 @@ async def test_an_agent_acts_as_the_tokens_person_within_its_scope(tmp_path: Pat
             ] == 1
             transcript = await agent.read_resource(f"session://{started['session_id']}/transcript.md")
             assert "hello" in transcript.contents[0].text  # type: ignore[union-attr]
+            await call(agent, "send_prompt", session_id=started["session_id"], prompt="demo:text a\u202eb")
+            read = await call(agent, "read_session", session_id=started["session_id"])
+            assert "\u202e" not in str(read), "what nobody sees reaches no agent"
             missing = await call(agent, "read_session", session_id="0193a000-0000-7000-8000-000000000000")
         async with agent_of(world, OWNER, Scope.READ) as reader:
             assert "only reads" in await call(reader, "session_start", focus="x")

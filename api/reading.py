@@ -41,6 +41,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     `has_own_copy`: it is a branch with files of its own. `work_flow` is its run, if it is that of a work-flow.
     `prompted_by_several`: its owner lets others prompt it; only `GetSession` tells. `sandbox` (bwrap, landlock,
     none) and `network` (open, listed, model) are those of its process; empty without a process.
+    `waits_for_disk`: its next prompt is held back until the disk has room.
     """
 
     id: SessionId
@@ -91,6 +92,7 @@ class SessionInfo(msgspec.Struct, frozen=True):
     prompted_by_several: bool = False
     sandbox: str = ""
     network: str = ""
+    waits_for_disk: bool = False
     work_flow: RunShown | None = None
 
     @property

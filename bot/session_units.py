@@ -357,8 +357,8 @@ def _joins_with(turn: StoredTurn) -> tuple[str, str]:
 
 
 def is_working(info: SessionInfo) -> bool:
-    """Whether Claude works or is being started for a prompt, and is not blocked by an ask or a limit."""
-    if info.open_asks or info.activity in (Activity.ASKING, Activity.BLOCKED):
+    """Whether Claude works or is being started for a prompt, and no ask, limit or full disk holds it up."""
+    if info.waits_for_disk or info.open_asks or info.activity in (Activity.ASKING, Activity.BLOCKED):
         return False
     if info.lifecycle not in (Lifecycle.STARTING, Lifecycle.LIVE):
         return False  # it waits for a place or has nothing to do

@@ -14,7 +14,7 @@ from sessions.state import Snapshot
 _MADE = {
     *("running_turn", "queued_turns", "open_asks", "background_tasks", "last_event", "work_directory_name"),
     *("terminal_hint", "place_in_line", "other_model", "prompted_by_several", "sandbox", "network"),
-    "has_own_copy",
+    *("has_own_copy", "waits_for_disk"),
 }
 _FAMILIES = ("opus", "sonnet", "haiku")
 """Names that Claude takes for the newest model of a family, the ablest first."""
@@ -44,7 +44,12 @@ def session_info(manager: SessionManager, session: Session) -> c.SessionInfo:
     if session.run is None:
         return info
     around = session.run.enclosure
-    return replace(info, sandbox=around.mechanism.value, network=around.network.value)
+    return replace(
+        info,
+        sandbox=around.mechanism.value,
+        network=around.network.value,
+        waits_for_disk=session.run.sender.waits_for_disk,
+    )
 
 
 def _estimated(info: c.SessionInfo, now_ms: int) -> Progress:

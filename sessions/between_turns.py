@@ -32,6 +32,7 @@ from sessions.session_port import SessionPort
 from sessions.state import Snapshot
 from sessions.title import title_from
 from sessions.topics import Topic
+from storage import StorageError
 
 log = logging.getLogger(__name__)
 
@@ -249,8 +250,14 @@ async def _has_room(feeding: Feeding) -> bool:
     session = feeding.session
     shortage = await asyncio.to_thread(session.around.resources.disk_shortage)
     if shortage and not feeding.said_shortage:
-        async with session.change() as draft:
-            draft.add(e.Noticed(Topic.DISK, shortage))
+        # First: faces read the session again when they hear of the notice.
+        feeding.said_shortage = True
+        try:
+            async with session.change() as draft:
+                draft.add(e.Noticed(Topic.DISK, shortage))
+        except StorageError:
+            feeding.said_shortage = False  # nobody was told: such a disk takes no notice, either
+            raise
     # It also makes the sender look again by time: no event tells that there is room.
     feeding.said_shortage = bool(shortage)
     return not shortage

@@ -35,6 +35,11 @@ class PromptSender:
         self._freezing = Freezing(host)
         self._awake = asyncio.Event()
 
+    @property
+    def waits_for_disk(self) -> bool:
+        """Whether the next prompt is held back until the disk has room."""
+        return self._feeding.said_shortage
+
     def wake(self) -> None:
         """Look again for something to send. Does nothing while Claude works."""
         snapshot = self._session.snapshot

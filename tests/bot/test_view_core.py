@@ -17,6 +17,7 @@ from bot.scopes import SessionScope
 from bot.session_units import is_working
 from bot.view import View, ViewOptions
 from service.session_info import info_of
+from sessions.machine_reserve import MachineReserve
 from sessions.model import Activity, Allow, AskId, Lifecycle, SessionId, TurnId
 from sessions.session import Session
 from sessions.slots import Limits
@@ -168,6 +169,26 @@ async def test_nobody_types_for_a_prompt_that_waits_for_a_place(patient: FakeDis
         (gate / "here").touch()
         await patient.until(lambda: typed(patient, thread))
         await idle(second)
+
+
+async def test_nobody_types_for_a_prompt_that_waits_for_the_disk(
+    patient: FakeDiscord, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shortage = [""]
+    monkeypatch.setattr(MachineReserve, "disk_shortage", lambda _: shortage[0])
+    impatient = MachineReserve(tmp_path, look_again_s=0.02)
+    async with show(patient, tmp_path, TYPING, resources=impatient) as s:
+        await s.core.ask(s.session, "demo:text one", user="discord:1")
+        await nothing_goes_out()
+        shortage[0] = "The disk is full."
+        turn_id = await s.core.say(s.session, "demo:text two", user="discord:1")
+        await s.core.noticed(s.session, "disk")
+        await nothing_goes_out()
+        assert s.session.snapshot.queue
+        shortage[0] = ""
+        await reached(s.session, lambda now: not now.queue)
+        await idle(s.session)
+        assert await s.core.status(turn_id) == "done"
 
 
 @pytest.mark.parametrize(

@@ -156,9 +156,7 @@ def _fold_turn(view: View, numbered: e.Numbered) -> tuple[View, list[Shown]]:
             begun = replace(view, running=event.turn_id, running_since_ms=numbered.at_ms)
             return begun, [NoticeShown("Claude goes on by itself: background work has reported.")]
         case e.TurnHeldBack():
-            # The event has no text. Such a turn has begun as a rule, so its prompt is the last one that began.
-            again = WaitingPrompt(event.turn_id, view.last_prompt, was_shown=True)
-            return replace(view, waiting=(again, *_without(view, event.turn_id)), running=None), []
+            return replace(view, waiting=_held_back(view, event.turn_id), running=None), []
         case e.TurnElsewhere():
             return view, [NoticeShown("This was said in another terminal:"), PromptShown(event.prompt)]
         case e.BlockAdded():
@@ -193,8 +191,6 @@ def _fold_state(view: View, event: e.Event) -> tuple[View, list[Shown]]:
             return view, [NoticeShown(notice_text(event), is_trouble=NOTICES[event.topic].tone is Tone.TROUBLE)]
         case e.LimitSharesTold():
             return replace(view, limit_shares=event.shares), []
-        case e.TrustChanged():
-            return replace(view), []
         case e.ModelChanged():
             return replace(view, model=event.model), []
         case e.ModeChanged():
@@ -213,6 +209,14 @@ def _changed(view: View, turn_id: TurnId, **fields: object) -> tuple[WaitingProm
 
 def _without(view: View, turn_id: TurnId) -> tuple[WaitingPrompt, ...]:
     return tuple(each for each in view.waiting if each.turn_id != turn_id)
+
+
+def _held_back(view: View, turn_id: TurnId) -> tuple[WaitingPrompt, ...]:
+    """Return the queue with this turn as its first."""
+    sent = [each for each in view.waiting if each.turn_id == turn_id]
+    # The event has no text. A turn that is no longer in `waiting` has begun: its prompt is the last one shown.
+    again = replace(sent[0], sent=False) if sent else WaitingPrompt(turn_id, view.last_prompt, was_shown=True)
+    return (again, *_without(view, turn_id))
 
 
 def _started(view: View, turn_id: TurnId, at_ms: int) -> tuple[View, list[Shown]]:

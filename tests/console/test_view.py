@@ -91,6 +91,17 @@ def test_the_queue_keeps_its_order_and_is_no_part_of_what_was_said() -> None:
     assert shown == []
 
 
+def test_a_prompt_that_a_limit_holds_back_waits_under_its_own_text_and_is_shown_once() -> None:
+    held_back = e.TurnHeldBack(T2, "uuid 2")
+    view, _ = play(queued(T1, "one"), e.TurnStarted(T1), DONE, queued(T2, "two"), e.TurnSent(T2, 1), held_back)
+    assert [(each.text, each.sent) for each in view.waiting] == [("two", False)]
+    view, shown = play(e.TurnSent(T2, 1), e.TurnStarted(T2), view=view)
+    assert (shown, view.running) == ([PromptShown("two")], T2)
+    # Held back after it began, it is on the screen already.
+    view, shown = play(held_back, e.TurnSent(T2, 1), held_back, e.TurnSent(T2, 1), e.TurnStarted(T2), view=view)
+    assert (shown, view.running, view.waiting) == ([], T2, ())
+
+
 def test_a_tool_that_ran_when_the_terminal_died_is_shown_with_its_result(tmp_path: Path) -> None:
     store = ShownStore(tmp_path / "console")
     before, shown = play(added(ToolCall("u1", "Edit", {"file_path": "a.py"})))

@@ -25,8 +25,10 @@ from console.text import clean
 from sessions.restore_scope import RestoreScope
 from sessions.stored_folders import NoteKind
 from texts.os_text import decoded
+from texts.whole_numbers import whole_number
 
 _PLACE = "terminal:session"
+_MOST_POINTS = 5
 _LEAST_OF_AN_ID = 4
 _PAGE = 50
 
@@ -295,9 +297,10 @@ def _score(given: Sequence[str]) -> dict[str, int]:
     score: dict[str, int] = {}
     for each in given:
         axis, _, points = each.partition("=")
-        if not points.strip().isdecimal():
-            raise Unclear(f"“{each}” is no score. Write AXIS=N, with N from 0 to 5.")
-        score[axis.strip()] = int(points)
+        number = whole_number(points.strip(), _MOST_POINTS)
+        if number is None:
+            raise Unclear(f"“{each}” is no score. Write AXIS=N, with N from 0 to {_MOST_POINTS}.")
+        score[axis.strip()] = number
     return score
 
 

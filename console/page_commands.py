@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import api as c
 from api.words.shared_pages import page_markdown, taken_words
 from console.core_commands import NotUnderstood, OfSession
+from texts.whole_numbers import whole_number
 
 GUIDE = {
     "/page": "list the session's pages for readers without a login",
@@ -27,8 +28,8 @@ def parse_page(rest: str) -> OfSession | NotUnderstood:
             return OfSession(lambda id_, _: c.DraftSharedPage(session_id=id_, options=options), _drafted)
         case ["publish", page_id]:
             return _publish(page_id, 7)
-        case ["publish", page_id, days] if days.isdecimal() and 1 <= int(days) <= c.LONGEST_DAYS:
-            return _publish(page_id, int(days))
+        case ["publish", page_id, days] if number := whole_number(days, c.LONGEST_DAYS):
+            return _publish(page_id, number)
         case ["revoke", page_id]:
             wish = c.RevokeSharedPage
             return OfSession(

@@ -19,6 +19,7 @@ from console.shown_store import ShownStore
 from sessions.errors import CoreLost, PromptRefused, SessionError, SessionNotFound, TemplateNotFound
 from sessions.model import Lifecycle, PermissionMode, is_session_id
 from sessions.work_directory import DEFAULT_PROJECT
+from texts.whole_numbers import whole_number
 
 _MOST_OF_A_SUMMARY = 1_200
 _CHANNEL = "terminal:chat"
@@ -293,8 +294,8 @@ class TypedInput:
         self._screen.say(render.render_places(found, self._screen.columns))
 
     async def _switch(self, core: c.Core, target: str) -> None:
-        if target.isdecimal() and 1 <= int(target) <= len(self._listed):
-            target = self._listed[int(target) - 1]
+        if number := whole_number(target, len(self._listed)):
+            target = self._listed[number - 1]
         elif not is_session_id(target):
             target = await self._completed(core, target)
         info = await core.perform(self._actor, c.GetSession(session_id=target))

@@ -10,6 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from texts.whole_numbers import whole_number
+
+# The demo makes a reply as a whole before it sends it, so a mistyped digit must not take all memory.
+_MOST_LINES = 1_000_000
+_MOST_MEGABYTES = 10_000
+_SLOWEST_MS = 3_600_000
+_LONGEST_AFTER_S = 86_400
+_MOST_TIMES = 1_000_000
+
 GUIDE = """\
 demo:text WORDS             say WORDS
 demo:long [LINES]           LINES numbered lines, one delta each (100)
@@ -226,32 +235,36 @@ def _two_braced(text: str) -> tuple[str, str]:
 def _error(argument: str) -> Step:
     what, _, rest = argument.partition(" ")
     facts = dict(re.findall(r"(after|times)=(\d+)", rest))
-    times = int(facts.get("times", 0))
+    times = _number(facts.get("times", ""), 0, _MOST_TIMES)
     if what == "drop":
         return Break("drop", times)
     if what == "sse-error":
         return Break("sse-error", times)
     if re.fullmatch(r"[45]\d\d", what):
-        return Refuse(int(what), int(facts["after"]) if "after" in facts else None, times)
+        after = _number(facts["after"], 0, _LONGEST_AFTER_S) if "after" in facts else None
+        return Refuse(int(what), after, times)
     return Unknown(f"error {what}".strip())
 
 
-def _number(argument: str, default: int) -> int:
+def _number(argument: str, default: int, most: int) -> int:
     match = re.match(r"\d+", argument)
-    return int(match[0]) if match else default
+    if match is None:
+        return default
+    number = whole_number(match[0], most)
+    return most if number is None else number
 
 
 _SIMPLE: dict[str, Callable[[str], Step]] = {
     "text": Say,
-    "long": lambda argument: Lines(_number(argument, 100)),
-    "big": lambda argument: Big(_number(argument, 8)),
+    "long": lambda argument: Lines(_number(argument, 100, _MOST_LINES)),
+    "big": lambda argument: Big(_number(argument, 8, _MOST_MEGABYTES)),
     "thinking": lambda argument: Think(argument or "Weighing the options of a demo."),
     "table": lambda _: Exhibit("table"),
     "code": lambda _: Exhibit("code"),
     "unicode": lambda _: Exhibit("unicode"),
     "digest": lambda _: Digest(),
     "block": lambda _: NewBlock(),
-    "slow": lambda argument: Pace(_number(argument, 50)),
+    "slow": lambda argument: Pace(_number(argument, 50, _SLOWEST_MS)),
     "gate": Gate,
     "and": lambda _: Together(),
     "bash": lambda argument: Call("bash", (argument or "echo DEMO",)),

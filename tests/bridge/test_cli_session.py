@@ -63,6 +63,8 @@ async def test_a_session_is_begun_kept_put_back_ended_and_restored_by_typed_comm
         assert (proposed["is_ended"], proposed["draft"]) == (False, "all done")
         with pytest.raises(Unclear, match="AXIS=N"):
             await typed(core, "session", "end", "--score", "Logic")
+        with pytest.raises(Unclear, match="no score"):
+            await typed(core, "session", "end", "--score", f"Logic={'9' * 5_000}")
         ended = await told("session", "end", "--summary", "all done", "--score", "Logic=4")
         assert (ended["is_ended"], ended["score"], ended["trouble"]) == (True, {"Logic": 4}, "")
         assert [each["name"] for each in (await told("session", "list", "--archived"))["folders"]] == [

@@ -11,7 +11,7 @@ import api as c
 from api.access import Actor, Role
 from console.screen import Left, Typed
 from console.typed_input import ChatWish, TypedInput
-from sessions.errors import CoreLost, PromptRefused
+from sessions.errors import CoreLost, PromptRefused, SessionNotFound
 from sessions.model import TurnKind
 from tests.sessions.running_core import running_core
 
@@ -116,6 +116,19 @@ async def test_a_session_is_found_by_the_beginning_of_its_id_if_only_one_has_it(
 
     await run(one, cast("Any", SimpleNamespace(perform=perform)))
     assert asked == [opened]
+
+
+@pytest.mark.parametrize("typed", [f"/page publish X {'9' * 5_000}", f"/switch {'9' * 5_000}"])
+async def test_a_number_longer_than_python_reads_does_not_end_the_chat(typed: str) -> None:
+    one, said = servant(typed)
+
+    async def perform(_: Actor, command: Any) -> Any:
+        if isinstance(command, c.QuerySessions):
+            return SimpleNamespace(sessions=[])
+        raise SessionNotFound(command.session_id)
+
+    await run(one, cast("Any", SimpleNamespace(perform=perform)))
+    assert len(said) == 1
 
 
 async def test_a_new_session_tells_how_the_last_one_of_its_project_ended(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ from bridge.demo.script import (
         ('demo:tool Glob {"pattern": "*"}', [Call("tool", ("Glob", '{"pattern": "*"}'))]),
         ("demo:subagent {demo:bash ls demo:text x}", [Call("subagent", ("demo:bash ls demo:text x",))]),
         ("demo:long demo:long 3 demo:big 2", [Lines(100), Lines(3), Big(2)]),
+        (f"demo:long {'9' * 5_000} demo:big 20000 demo:slow 0", [Lines(1_000_000), Big(10_000), Pace(0)]),
+        (f"demo:error 500 after={'9' * 5_000} times=2", [Refuse(500, 86_400, 2)]),
         ("demo:slow demo:slow 0 demo:gate g demo:thinking hm", [Pace(50), Pace(0), Gate("g"), Think("hm")]),
         ("demo:error 429 after=2 times=3", [Refuse(429, 2, 3)]),
         (

@@ -25,6 +25,17 @@ _MOST_OF_A_SUMMARY = 1_200
 _CHANNEL = "terminal:chat"
 _LISTED = 20
 _MOST_SEARCHED = 200
+_ON_WHAT_IS_THERE = (
+    slash.StopTurn
+    | slash.Retry
+    | slash.NewBranch
+    | slash.PickBranch
+    | slash.ListPermissions
+    | slash.TakeBack
+    | slash.ListCheckpoints
+    | slash.WithCheckpoint
+)
+"""Commands that a new session has nothing for, so they begin none in an empty chat."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +136,9 @@ class TypedInput:
         self._unconfirmed = None
 
     async def _command(self, core: c.Core, command: slash.SlashCommand) -> None:
+        if isinstance(command, _ON_WHAT_IS_THERE) and not self._follower.session_id:
+            self._screen.remark("Nothing runs here yet. The first prompt begins a session.")
+            return
         match command:
             case slash.Help():
                 self._screen.say(render.render_guide(slash.GUIDE, self._screen.columns))

@@ -131,6 +131,14 @@ async def test_a_number_longer_than_python_reads_does_not_end_the_chat(typed: st
     assert len(said) == 1
 
 
+@pytest.mark.parametrize("typed", ["/stop", "/retry", "/permissions", "/checkpoint list", "/branch new"])
+async def test_an_act_on_a_session_makes_none_in_an_empty_chat(typed: str) -> None:
+    one, said = servant(typed)
+    one._follower = cast("Any", SimpleNamespace(session_id=""))
+    await run(one, FakeCore())
+    assert said == ["Nothing runs here yet. The first prompt begins a session."]
+
+
 async def test_a_new_session_tells_how_the_last_one_of_its_project_ended(tmp_path: Path) -> None:
     async with running_core(tmp_path / "core") as core:
         info = await core.do(c.CreateSession(channel_id="terminal:chat"))

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from codecs import getincrementaldecoder
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -119,8 +120,10 @@ class Acts:
         if wish.prd:
             try:
                 data = await asyncio.to_thread(Path(wish.prd).read_bytes)
-                # One byte more than is allowed, so that a longer document is refused and not silently cut.
-                prd = data[: _MOST_PRD + 1].decode("utf-8")
+                # More than is allowed, so that a longer document is refused and not silently cut. A character
+                # cut at the end is left out: at most three of the four further bytes.
+                decoder = getincrementaldecoder("utf-8")()
+                prd = decoder.decode(data[: _MOST_PRD + 4], final=len(data) <= _MOST_PRD + 4)
             except OSError as error:
                 say_on_stderr(f"{wish.prd} cannot be read: {error.strerror}.")
                 return BAD_USAGE

@@ -3,10 +3,13 @@
 import asyncio
 import re
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 import api as c
+from api.access import Actor
 from api.run_model import RunFieldWrong
 from bridge.cli import parse
 from bridge.cli_workflow import Acts, _configuration
@@ -83,6 +86,25 @@ async def test_waiting_for_a_run_ends_when_claude_asks_in_its_session(
         capsys.readouterr()
         assert await typed(core, "show", found[1]) == 0, "its session is deleted"
         assert "Claude waits" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("longer", [1, 2, 3, 4, 200_000])
+async def test_requirements_that_are_too_large_are_called_so_wherever_they_are_cut(
+    tmp_path: Path, longer: int
+) -> None:
+    asked: list[c.StartRun] = []
+
+    async def perform(_: Actor, command: c.StartRun) -> None:
+        asked.append(command)
+        raise RunFieldWrong("prd", "too large")
+
+    document = tmp_path / "prd.md"
+    document.write_text("x" * (2**17 + longer - 4) + "\N{PILE OF POO}")
+    wish = parse(["workflow", "start", "--prd", str(document), "x"])
+    assert isinstance(wish, Workflow)
+    with pytest.raises(RunFieldWrong):
+        await Acts(cast("Any", SimpleNamespace(perform=perform)), ADMIN, wish).do()
+    assert 2**17 < len(asked[0].prd_text.encode()) <= 2**17 + 4
 
 
 @pytest.mark.parametrize(

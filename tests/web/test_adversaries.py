@@ -393,6 +393,7 @@ async def test_a_cursor_that_was_changed_is_refused(world: WebWorld) -> None:
         *("sessions?cursor=xx", "sessions?cursor=0+1", "sessions?cursor=%00", "sessions?cursor=2+1+a"),
         *("search?text=a&cursor=zz", "search?text=a&cursor=1%000", "search?text=a&cursor=9" + "9" * 30),
         *("runs?cursor=-1", "runs?cursor=1;2"),
+        *("runs?cursor=1%0a", "search?text=a&cursor=1%0a", "sessions?cursor=0+1+a%0a"),
     ):
         status, said = await raw(ann, "GET", f"/api/{path}")
         assert (status, json.loads(said)["code"]) == (400, "wrong_query"), path

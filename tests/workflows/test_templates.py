@@ -27,6 +27,8 @@ HOSTILE = [
     (f"[prompts]\nplan = '{'x' * 8_001}'", 2, "longer than 8,000"),
     ("[[checks]]\nname = 'a'\ncommand = \"x\\u0000y\"", 3, "does not fit"),
     ("[[checks]]\nname = 'a'\ncommand = \"a\\nb\"", 3, "does not fit"),
+    ("[[checks]]\nname = 'a'\ncommand = \"a\\n\"", 3, "does not fit"),
+    ("[[checks]]\nname = \"a\\n\"\ncommand = 'a'", 3, "does not fit"),
     ("[[checks]]\nname = 'a'\ncommand = \"a\\u202Eb\"", 3, "characters that nobody sees"),
     (f"[[checks]]\nname = 'a'\ncommand = '{'x' * 499}'\n" * 4, 3, "use a script"),
     ("[[checks]]\nname = 'a'", 1, "needs name and command"),

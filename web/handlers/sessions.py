@@ -35,8 +35,9 @@ class SessionQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_f
     text: str = ""
     include_ended: bool = False
     limit: Most = 20
-    # Refused here: the core takes any other text for the first page.
-    cursor: Annotated[str, msgspec.Meta(pattern="^([01] [0-9]{1,15} .{1,100})?$")] = ""
+    # Refused here: the core takes any other text for the first page. `$` alone matches before a last line end,
+    # and Python's `\Z` means nothing to other readers of the API's document.
+    cursor: Annotated[str, msgspec.Meta(pattern="^([01] [0-9]{1,15} .{1,100})?$(?!\n)")] = ""
 
 
 class SearchQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
@@ -44,7 +45,7 @@ class SearchQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fi
 
     text: str
     limit: Most = 20
-    cursor: Annotated[str, msgspec.Meta(pattern="^(-?[0-9]{1,18})?$")] = ""
+    cursor: Annotated[str, msgspec.Meta(pattern="^(-?[0-9]{1,18})?$(?!\n)")] = ""
 
 
 class HistoryQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

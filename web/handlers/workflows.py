@@ -29,7 +29,7 @@ class RunsQuery(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fiel
     active: bool = False
     limit: Most = 20
     # Refused here: the core takes any other text for the first page, and a program would read it for ever.
-    cursor: Annotated[str, msgspec.Meta(pattern="^([0-9]{1,15})?$")] = ""
+    cursor: Annotated[str, msgspec.Meta(pattern="^([0-9]{1,15})?$(?!\n)")] = ""
 
 
 class NewRun(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):

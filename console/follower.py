@@ -14,11 +14,11 @@ from console.printed import AskShown, Shown
 from console.screen import Screen
 from console.shown_store import ShownStore
 from console.text import one_line
-from console.view import View, fold, view_of
+from console.view import View, fold, view_of, with_older_asks
 from sessions import events as e
 from sessions.errors import CoreLost, SessionError
 from sessions.events import Feed, PartialText
-from sessions.model import GrowingKind, Text, Thinking
+from sessions.model import Ask, GrowingKind, Text, Thinking
 
 _HISTORY_EVENTS = 300
 _PROMPT_CHARACTERS = 200
@@ -37,6 +37,8 @@ class Follower:
         self._switched = asyncio.Event()
         self._growing: tuple[Growing, ...] = ()
         self._missed_until = 0
+        self._open_asks: tuple[Ask, ...] = ()
+        self._opened_at = 0
 
     def open(self, session_id: str) -> None:
         """Show this session from now on, here and when the terminal is opened next."""
@@ -69,6 +71,8 @@ class Follower:
             await asyncio.Event().wait()
         try:
             info = await core.perform(self._actor, c.GetSession(session_id=session_id))
+            self._opened_at = info.last_event
+            self._open_asks = await self._asks_of(core, info)
             self.view = await self._opened(info)
             # Bounded: while the terminal is slow, the events wait in the core and not here.
             items: asyncio.Queue[Feed] = asyncio.Queue(_FEED_ITEMS)
@@ -80,6 +84,10 @@ class Follower:
         except ExceptionGroup as group:
             # The first error is the cause: it ended the other task.
             await self._refused(group.exceptions[0])
+
+    async def _asks_of(self, core: c.Core, info: c.SessionInfo) -> tuple[Ask, ...]:
+        reads = [c.ReadAsk(session_id=info.id, ask_id=ask_id) for ask_id in info.open_asks]
+        return tuple([(await core.perform(self._actor, read)).ask for read in reads])
 
     async def _refused(self, error: Exception) -> None:
         if isinstance(error, CoreLost) or not isinstance(error, SessionError):
@@ -93,6 +101,11 @@ class Follower:
         """Return the view to continue with; print the session's name and its running prompt and open asks."""
         known = self._store.load(info.id)
         view = known or view_of(info, max(0, info.last_event - _HISTORY_EVENTS))
+        shown: list[Shown] = [AskShown(ask) for ask in view.asks]
+        if view.number >= info.last_event:
+            view, older = with_older_asks(view, self._open_asks)
+            shown += older
+            self._open_asks = ()
         columns = self._screen.columns
         pieces = [
             render.render_line(f"── {view.title or info.title or 'session'} ({info.id})", "bold", columns)
@@ -101,7 +114,7 @@ class Follower:
             prompt = one_line(known.last_prompt, _PROMPT_CHARACTERS)
             pieces.append(render.render_line(f"❯ {prompt}", "dim", columns))
         if known is not None:
-            pieces.append(render.render([AskShown(ask) for ask in known.asks], columns))
+            pieces.append(render.render(shown, columns))
             # Events up to this one happened while nobody looked here; they are announced with a line.
             self._missed_until = info.last_event
         await self._screen.print("".join(pieces))
@@ -145,6 +158,11 @@ class Follower:
             case _:
                 pass
         self.view, shown = fold(self.view, item)
+        if item.number >= self._opened_at and self._open_asks:
+            # Only now: an ask that one of the events up to here opened stands at its place in the history.
+            self.view, older = with_older_asks(self.view, self._open_asks)
+            shown += older
+            self._open_asks = ()
         if shown and item.number <= self._missed_until:
             self._missed_until = 0
             self._screen.remark("Since you were here:")

@@ -4,6 +4,7 @@
 continues where it stopped, with its running tools, queued prompts and open asks.
 """
 
+from collections.abc import Sequence
 from typing import assert_never
 
 import msgspec
@@ -94,7 +95,7 @@ class View(msgspec.Struct, frozen=True):
 
 def view_of(info: SessionInfo, after: int) -> View:
     """Return the first view, at event `after`, of a session that this terminal has not shown yet."""
-    # Neither asks nor queue: the events after `after` bring them.
+    # Neither asks nor queue: the events after `after` bring them. `with_older_asks` adds asks from before.
     return View(
         session_id=info.id,
         number=after,
@@ -105,6 +106,13 @@ def view_of(info: SessionInfo, after: int) -> View:
         activity=info.activity,
         blocker=info.blocker,
     )
+
+
+def with_older_asks(view: View, asks: Sequence[Ask]) -> tuple[View, list[Shown]]:
+    """Return the view with those of the open `asks` that none of its events brought, and what to print."""
+    known = {ask.id for ask in view.asks}
+    older = tuple(ask for ask in asks if ask.id not in known)
+    return replace(view, asks=(*older, *view.asks)), [AskShown(ask) for ask in older]
 
 
 def fold(view: View, numbered: e.Numbered) -> tuple[View, list[Shown]]:

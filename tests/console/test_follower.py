@@ -1,0 +1,71 @@
+"""The first look at a session shows what still waits, however long ago it began."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+import api as c
+from api.access import Actor, Role
+from console.follower import Follower
+from console.view import View
+from sessions import events as e
+from sessions.asks import Ask, PermissionBody
+from sessions.model import Activity, AskId, Lifecycle, PermissionMode, SessionId, TurnId
+
+ID = SessionId("01890000-0000-7000-8000-000000000001")
+OLD, NEW = (
+    Ask(AskId(name), TurnId("t"), 1, "r", 0, PermissionBody("Bash", "u", {"command": f"ls {name}"}))
+    for name in ("old", "new")
+)
+INFO = SimpleNamespace(
+    id=ID,
+    title="T",
+    model="",
+    mode=PermissionMode.DEFAULT,
+    blocker=None,
+    lifecycle=Lifecycle.LIVE,
+    activity=Activity.ASKING,
+    last_event=400,
+    open_asks=(OLD.id, NEW.id),
+)
+
+
+@pytest.mark.parametrize("known", [None, View(ID, 399), View(ID, 400, asks=(NEW,))])
+async def test_an_ask_that_was_opened_before_the_first_event_is_shown_once(known: View | None) -> None:
+    printed, views, is_shown = [], list[View](), asyncio.Event()
+
+    async def print_(text: str) -> None:
+        printed.append(text)
+
+    def show(view: View | None, *_: object) -> None:
+        if view is not None and len(view.asks) == 2:
+            views.append(view)
+            is_shown.set()
+
+    async def perform(_: Actor, command: Any) -> Any:
+        if isinstance(command, c.GetSession):
+            return INFO
+        assert isinstance(command, c.ReadAsk)
+        return SimpleNamespace(ask={each.id: each for each in (OLD, NEW)}[AskId(command.ask_id)])
+
+    async def follow(_: Actor, session_id: str, after: int) -> AsyncIterator[e.Numbered]:
+        for event in [e.Numbered(ID, 400, 0, e.AskOpened(NEW))][: 400 - after]:
+            yield event
+        await asyncio.Event().wait()
+
+    store = SimpleNamespace(load=lambda _: known, save=lambda _: None, set_current=lambda _: None)
+    screen = SimpleNamespace(print=print_, show=show, remark=lambda _: None, columns=80)
+    follower = Follower(Actor("terminal:me", "terminal", Role.ADMIN), cast("Any", store), cast("Any", screen))
+    follower.open(ID)
+    core = cast("Any", SimpleNamespace(perform=perform, follow=follow))
+    running = asyncio.create_task(follower.run(core))
+    async with asyncio.timeout(60):
+        await is_shown.wait()
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert views[0].asks == (OLD, NEW)
+    assert "".join(printed).count("ls old") == 1

@@ -175,7 +175,8 @@ def _state(view: View, now_ms: int) -> tuple[str, str]:
     if state is State.READY and view.is_busy:
         state = State.WORKING
     style, mark = _MARKS[state]
-    if view.lifecycle is Lifecycle.LIVE and view.running is not None and state is State.WORKING:
+    is_timed = view.running is not None and view.running_since_ms > 0
+    if view.lifecycle is Lifecycle.LIVE and is_timed and state is State.WORKING:
         return style, f"{mark} {state} {max(0, now_ms - view.running_since_ms) // 1000} s"
     return style, f"{mark} {state}{_HINTS.get(state, '')}"
 

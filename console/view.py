@@ -76,7 +76,7 @@ class View(msgspec.Struct, frozen=True):
     blocker: Blocker | None = None
     waiting: tuple[WaitingPrompt, ...] = ()
     running: TurnId | None = None
-    running_since_ms: int = 0
+    running_since_ms: int = 0  # 0 if not known
     last_prompt: str = ""
     tools: tuple[OpenTool, ...] = ()
     asks: tuple[Ask, ...] = ()
@@ -105,6 +105,8 @@ def view_of(info: SessionInfo, after: int) -> View:
         lifecycle=info.lifecycle,
         activity=info.activity,
         blocker=info.blocker,
+        # It may have begun before `after`: without it, Ctrl-C would not interrupt it.
+        running=info.running_turn,
     )
 
 

@@ -6,14 +6,17 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 import api as c
 from api.access import Actor, Role
+from api.words.states import State
+from console import live
 from console.follower import Follower
-from console.view import View
+from console.view import View, fold, view_of
 from sessions import events as e
 from sessions.asks import Ask, PermissionBody
-from sessions.model import Activity, AskId, Lifecycle, PermissionMode, SessionId, TurnId
+from sessions.model import Activity, AskId, Lifecycle, PermissionMode, SessionId, TurnId, TurnStatus
 
 ID = SessionId("01890000-0000-7000-8000-000000000001")
 OLD, NEW = (
@@ -30,7 +33,17 @@ INFO = SimpleNamespace(
     activity=Activity.ASKING,
     last_event=400,
     open_asks=(OLD.id, NEW.id),
+    running_turn=TurnId("t"),
 )
+
+
+def test_a_turn_that_began_before_the_first_event_can_be_interrupted_and_ends() -> None:
+    view = view_of(cast("Any", INFO), 100)
+    assert view.is_busy
+    _, state = live._state(replace(view, activity=Activity.WORKING), now_ms=10**12)
+    assert state == f"● {State.WORKING}", "nobody knows for how long"
+    view, _ = fold(view, e.Numbered(ID, 101, 0, e.TurnEnded(TurnId("t"), TurnStatus.DONE)))
+    assert not view.is_busy
 
 
 @pytest.mark.parametrize("known", [None, View(ID, 399), View(ID, 400, asks=(NEW,))])

@@ -27,7 +27,8 @@ _LONGEST_NAME = 40
 _LONGEST_SHOWN = 40
 _TRUE = frozenset({"true", "yes", "on", "1", "t", "y"})
 _FALSE = frozenset({"false", "no", "off", "0", "f", "n"})
-_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([KMGT])(?:I?B)?", re.IGNORECASE)
+# Bounded: a float of hundreds of digits is infinite.
+_SIZE = re.compile(r"(\d{1,15}(?:\.\d+)?)\s*([KMGT])(?:I?B)?", re.IGNORECASE)
 _UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 # With a dot at least: a name without one is looked up in the local network.
 _HOST = re.compile(r"\.?(?!-)[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,9}")

@@ -116,6 +116,7 @@ def test_the_environment_comes_before_the_file_and_empty_counts_as_unset(
         ("DEFAULT_TIMEOUT=nan", "DEFAULT_TIMEOUT is"),
         ("ENABLE_PERSISTENCE=perhaps", "is “perhaps”, which is neither true nor false."),
         ("SESSION_SCOPE=guild", "is “guild”, which is not a choice. Write thread, channel or user."),
+        (f"MIN_FREE_DISK={'9' * 400}M", "which is no size with a unit. Write a size with its unit"),
         ("MIN_FREE_DISK=512", "is “512”, which is no size with a unit. Write a size with its unit"),
         ("ALLOWED_USER_IDS=ann", "holds “ann”, which is no Discord id."),
         ("CHILD_ENV=PATH DISCORD_TOKEN", "holds DISCORD_TOKEN"),

@@ -8,12 +8,11 @@ Leaves the times of edits to `pace.py`, single steps to `posting.py`, and the co
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 
-from bot.bodies import PostWish
 from bot.pace import Change, ChannelPace
 from bot.plan import Create, Edit, Step, plan
-from bot.posting import Posting, Posts, SessionGone
+from bot.post_unit import Unit
+from bot.posting import Posting, SessionGone
 from bot.traffic import Timer, Traffic, Urgency
 from bot.transport import BodyRefused, ChannelClosed, PostingError, ThreadArchived, TryLater
 from storage import StorageError
@@ -31,57 +30,6 @@ _TEXT_PAUSES_S = 2.5
 """Text that did not grow for so long pauses; it grows every 1.25 s."""
 # Deletes are not planned: Discord counts them apart, with a higher limit.
 _CHANGES: Mapping[type[Step], Change] = {Create: Change.CREATE, Edit: Change.EDIT}
-
-
-@dataclass(slots=True, eq=False)
-class Unit:
-    """Posts that are rendered together. `number` is its place in the channel's order.
-
-    `render` returns the posts as they should be now, or raises `SessionGone`; `posts` are the existing ones.
-    `every_s` is the time between two rounds of `STATUS`. `waits_for`: the kind of the next step, if the
-    channel's bucket had no place for it. `grows`: the unit was last shown as growing text.
-    """
-
-    name: str
-    number: int
-    posts: Posts
-    render: Callable[[], Awaitable[Sequence[PostWish]]]
-    clean: Callable[[], Awaitable[None]] | None = None
-    every_s: float = 0.0
-    waits_for: Change | None = None
-    grows: bool = False
-    urgency: Urgency | None = None
-    not_before: float = 0.0
-    broken_until: float = 0.0
-    last_round: float = float("-inf")
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """The session's id and the unit's name: unique in the channel."""
-        # By the name alone, one of two sessions in a channel would
-        # keep the other's status card from being sent.
-        return self.posts.session_id, self.name
-
-    @property
-    def dirty(self) -> bool:
-        """Whether it waits to be sent."""
-        return self.urgency is not None
-
-    def waits_already(self, urgency: Urgency) -> bool:
-        """Whether it waits to be sent without a delay, and is at least so urgent."""
-        return self.urgency is not None and self.urgency <= urgency and not self.not_before
-
-    def raise_to(self, urgency: Urgency) -> None:
-        """Make it at least so urgent."""
-        # A more urgent change may take a place of the bucket that is kept free for it.
-        if self.urgency is not None and urgency < self.urgency:
-            self.waits_for = None
-        self.urgency = urgency if self.urgency is None else min(urgency, self.urgency)
-
-    def take_urgency(self) -> Urgency:
-        """Return the urgency, and clear it: the unit no longer waits."""
-        urgency, self.urgency, self.waits_for = self.urgency, None, None
-        return Urgency.STATUS if urgency is None else urgency
 
 
 class Pump:
@@ -310,10 +258,24 @@ class Pump:
         """Return whether the bucket has a place for `step` now; if not, `unit` waits for one."""
         change = _CHANGES.get(type(step))
         now = self._timer.now()
-        if change is None or self._pace.place_at(change, urgency, now) <= now:
+        if change is None:
+            return True
+        # Rendering takes time. A place that came free meanwhile is for the earlier post that waits for it.
+        is_in_order = change is not Change.CREATE or not self._comes_after_another(unit, now)
+        if is_in_order and self._pace.place_at(change, urgency, now) <= now:
             return True
         unit.waits_for = change
         return False
+
+    def _comes_after_another(self, unit: Unit, now: float) -> bool:
+        """Return whether posts that stand before `unit` in its session can be made now."""
+        return any(
+            each.posts.session_id == unit.posts.session_id
+            and each.number < unit.number
+            and each.urgency in (Urgency.PROMPT, Urgency.FINAL)
+            and self._due(each) <= now
+            for each in self._units.values()
+        )
 
     async def _open(self, unit: Unit, creates: Sequence[Create]) -> None:
         """Open the archived thread: a new message does it by itself; without one, unarchive it."""

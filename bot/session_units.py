@@ -18,8 +18,8 @@ from bot.cards import SESSION_CARDS
 from bot.hints import hint_post
 from bot.history import History, history_post
 from bot.outgoing_files import pictures_of
+from bot.post_unit import Unit
 from bot.posting import Posts, SessionGone
-from bot.pump import Unit
 from bot.render import AskAhead, Setting, TurnFace, ask_wish, render_queued, render_turn
 from bot.rows import Place, load_fact, load_posts, muted_fact
 from bot.session_reader import SessionReader

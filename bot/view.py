@@ -28,8 +28,9 @@ from api import Begun, Core, FeedOfAll, GetSession
 from api.access import unchanging
 from bot.actors import VIEWER
 from bot.pace import Pace, Paces
+from bot.post_unit import Unit
 from bot.posting import Posting
-from bot.pump import Pump, Unit
+from bot.pump import Pump
 from bot.rows import Place, load_place, store_fact
 from bot.rows_and_core import sessions_behind
 from bot.session_units import Around, ViewOptions

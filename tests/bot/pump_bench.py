@@ -10,8 +10,9 @@ import pytest
 
 from bot.bodies import Body, Plain, PostWish
 from bot.pace import Change, ChannelPace, Pace, Window
+from bot.post_unit import Unit
 from bot.posting import Posting, Posts
-from bot.pump import Pump, Unit
+from bot.pump import Pump
 from bot.traffic import Traffic, Urgency
 from bot.transport import (
     PostingError,

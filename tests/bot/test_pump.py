@@ -8,8 +8,8 @@ import pytest
 
 from bot.bodies import Body, Card, Plain, PostWish
 from bot.pace import Change
+from bot.post_unit import Unit
 from bot.posting import Posts
-from bot.pump import Unit
 from bot.traffic import STREAMS_AT_FULL_PACE, Traffic, Urgency
 from bot.transport import (
     BodyRefused,
@@ -135,6 +135,24 @@ async def test_posts_stand_in_order_even_while_edits_have_to_wait(bench: Bench) 
     await bench.until(20)
     assert [text for _, text in bench.sent("create")] == ["asks", "goes on", "a later answer"]
     assert [text for _, text in bench.sent("edit")] == ["asked"]
+
+
+@pytest.mark.parametrize("urgency", [Urgency.PROMPT, Urgency.FINAL, Urgency.STREAM])
+async def test_a_place_that_comes_free_while_a_later_post_is_rendered_is_for_the_earlier_one(
+    bench: Bench, urgency: Urgency
+) -> None:
+    bench.discord.windows[Change.CREATE] = (bench.timer.at, MOST)
+    bench.wish("first", "an answer", urgency=Urgency.FINAL)
+    await bench.until(4.9)
+    bench.wish("second", "a later answer", urgency=urgency)
+
+    async def render_slowly() -> Sequence[PostWish]:
+        bench.timer.at += 1.0
+        return bench.wishes["second"]
+
+    bench.units["second"].render = render_slowly
+    await bench.until(20)
+    assert [text for _, text in bench.sent("create")] == ["an answer", "a later answer"]
 
 
 async def test_equal_text_is_not_sent_again(bench: Bench) -> None:

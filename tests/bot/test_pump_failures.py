@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 
 from bot.bodies import PostWish
+from bot.post_unit import Unit
 from bot.posting import Posts
-from bot.pump import Unit
 from bot.rows import load_posts
 from bot.traffic import Urgency
 from bot.transport import (

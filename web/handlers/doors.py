@@ -72,12 +72,10 @@ class Me(msgspec.Struct, frozen=True, rename="camel"):
 
 async def log_in(request: web.Request, parts: WebParts) -> web.Response:
     """Log a browser in by the code of a login link; sets the cookie."""
-    # The sender may be anybody, and a body may have megabytes.
-    if request.content_length is None or request.content_length > _LONGEST_BODY:
-        raise Refused(413, "too_large", "Send the code in a short body, with its length.")
     # Counted before the code is known, so that tries at once count as well.
     wait_s = parts.logins.wait_s(client_of(parts.options, request))
-    wish: LoginCode = await read_body(request, LoginCode)
+    # The sender may be anybody, and other bodies may have megabytes.
+    wish: LoginCode = await read_body(request.clone(client_max_size=_LONGEST_BODY), LoginCode)
     user_id = await parts.doors.user_of_code(wish.code) if len(wish.code) <= _LONGEST_CODE else ""
     if not user_id:
         raise _too_many_logins(wait_s) if wait_s else _wrong_code()

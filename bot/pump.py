@@ -7,7 +7,7 @@ Leaves the times of edits to `pace.py`, single steps to `posting.py`, and the co
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
 from bot.pace import Change, ChannelPace
 from bot.plan import Create, Edit, Step, plan
@@ -133,8 +133,7 @@ class Pump:
         if first.urgency is not Urgency.PROMPT:
             return first
         # Posts that stand before it in the same session are created before it.
-        same = [unit for unit in due if unit.posts.session_id == first.posts.session_id]
-        return min((unit for unit in same if unit.urgency in (Urgency.PROMPT, Urgency.FINAL)), key=_order)
+        return min(_made_in_order(due, first.posts.session_id), key=_order)
 
     def _due(self, unit: Unit) -> float:
         earliest, now = max(unit.not_before, unit.broken_until), self._timer.now()
@@ -269,13 +268,8 @@ class Pump:
 
     def _comes_after_another(self, unit: Unit, now: float) -> bool:
         """Return whether posts that stand before `unit` in its session can be made now."""
-        return any(
-            each.posts.session_id == unit.posts.session_id
-            and each.number < unit.number
-            and each.urgency in (Urgency.PROMPT, Urgency.FINAL)
-            and self._due(each) <= now
-            for each in self._units.values()
-        )
+        others = _made_in_order(self._units.values(), unit.posts.session_id)
+        return any(each.number < unit.number and self._due(each) <= now for each in others)
 
     async def _open(self, unit: Unit, creates: Sequence[Create]) -> None:
         """Open the archived thread: a new message does it by itself; without one, unarchive it."""
@@ -349,6 +343,13 @@ class Pump:
                 self.on_closed(self.channel_id, code)
         self.closed = True
         self._not_before = self._timer.now() + _CLOSED_FOR_S
+
+
+def _made_in_order(units: Iterable[Unit], session_id: str) -> Iterator[Unit]:
+    """Yield the units of the session whose posts have to be made in the order of the channel."""
+    for unit in units:
+        if unit.posts.session_id == session_id and unit.urgency in (Urgency.PROMPT, Urgency.FINAL):
+            yield unit
 
 
 def _order(unit: Unit) -> int:

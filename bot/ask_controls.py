@@ -51,7 +51,7 @@ class AskControls:
             return
         match control.verb:
             case Verb.ALLOW_ALWAYS:
-                await self._answer(reply, control, AllowAlways(_number(control)))
+                await self._answer(reply, control, AllowAlways(control.number))
             case Verb.DENY_NOTE:
                 await self._with_note(reply, control, text, _DENY_NOTE)
             case Verb.REVISE_PLAN:
@@ -108,16 +108,16 @@ class AskControls:
                 # Claude's tool takes answers by the questions' texts.
                 await self._answer(reply, control, Answer({body.questions[0].text: label}))
             case Verb.CHOOSE_TEXT if text is None:
-                number = _number(control)
+                number = control.number
                 question = body.questions[number]
                 asked = Asked(question.header or "Your answer", "Your answer", question.text)
                 await reply.open_dialog(dialog(control, asked))
             case Verb.CHOOSE_TEXT:
-                number = _number(control)
+                number = control.number
                 key = own_words_key(number) if body.questions[number].multi_select else str(number)
                 await self._pick(reply, control, body, key, [text or ""])
             case Verb.CHOOSE:
-                number = _number(control)
+                number = control.number
                 labels = [_words(body, number, each) for each in values]
                 await self._pick(reply, control, body, str(number), labels)
             case _:
@@ -161,10 +161,6 @@ class AskControls:
         # Before a dialog opens: nobody writes a text that the core then refuses.
         await self._face.check(reply.actor, Action.APPROVE, control.session_id)
         return stored
-
-
-def _number(control: Control) -> int:
-    return int(control.detail) if control.detail.isdecimal() else 0
 
 
 def _words(body: QuestionBody, number: int, value: str) -> str:

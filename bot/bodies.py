@@ -111,6 +111,11 @@ class Control(msgspec.Struct, frozen=True):
         """`v1:<verb>:<key>`; at most 100 characters, as Discord wants."""
         return f"v1:{self.verb}:{self.key}"
 
+    @property
+    def number(self) -> int:
+        """The number that `detail` is; 0 for any other text."""
+        return int(self.detail) if self.detail.isdecimal() else 0
+
 
 class Button(msgspec.Struct, frozen=True):
     """A button, and what it does."""

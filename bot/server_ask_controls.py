@@ -33,7 +33,7 @@ class ServerAskControls:
         body = (await self._check_open(reply, control)).ask.body
         if not isinstance(body, FormBody):
             raise Refused("This is not a form.")
-        page = int(control.detail) if control.detail.isdecimal() else 0
+        page = control.number
         if control.verb is Verb.FILL_FORM and fields is None:
             picked = await load_picked(self._face.db, control.subject)
             await reply.open_dialog(form_dialog(control, body, page, picked))

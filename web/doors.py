@@ -99,7 +99,7 @@ class Doors:
         """Return the sender with this cookie, or None if the login does not exist or is too old."""
         login = await rows.find_login(self._db, _hash(cookie))
         now = self.now_ms()
-        if login is None or now - login.used_ms > IDLE_MS or now - login.made_ms > LONGEST_MS:
+        if login is None or _is_too_old(login, now):
             return None
         # At most one write a minute: a page of the dashboard sends many requests.
         if now - login.used_ms > _USED_EVERY_MS:
@@ -121,7 +121,8 @@ class Doors:
         now = self.now_ms()
         if principal.kind is DoorKind.TOKEN:
             return await rows.has_token(self._db, principal.id, now)
-        return await rows.has_login(self._db, principal.id, now - IDLE_MS, now - LONGEST_MS)
+        login = await rows.load_login(self._db, principal.id)
+        return login is not None and not _is_too_old(login, now)
 
     async def make_token(self, user_id: str, name: str, scope: Scope, days: int) -> NewToken:
         """Return a new token that is valid for `days` days, at most `LONGEST_TOKEN_DAYS`."""
@@ -174,6 +175,10 @@ class Doors:
             ended.set()
             watch.then()
         return deleted > 0
+
+
+def _is_too_old(login: Login, now_ms: int) -> bool:
+    return now_ms - login.used_ms > IDLE_MS or now_ms - login.made_ms > LONGEST_MS
 
 
 def _hash(secret: str) -> str:

@@ -46,8 +46,14 @@ def insert_login(login: Login, cookie_hash: str) -> Statement:
 
 async def find_login(db: Database, cookie_hash: str) -> Login | None:
     """Return the login of a cookie, however old."""
-    # The caller judges its age; `forget_expired` removes the row later.
+    # The caller judges its age, also after `load_login`; `forget_expired` removes the row later.
     row = await db.read_one(f"SELECT {_LOGIN_FIELDS} FROM web_logins WHERE cookie_hash = ?", (cookie_hash,))  # noqa: S608
+    return _login(row) if row is not None else None
+
+
+async def load_login(db: Database, login_id: str) -> Login | None:
+    """Return the login with this id, however old."""
+    row = await db.read_one(f"SELECT {_LOGIN_FIELDS} FROM web_logins WHERE id = ?", (login_id,))  # noqa: S608
     return _login(row) if row is not None else None
 
 
@@ -69,12 +75,6 @@ def delete_login(login_id: str, user_id: str) -> Statement:
     """Delete a person's login; `rowcount` is 0 if they have no such login."""
     # With the person: the id comes from a path, and anybody can write one.
     return Statement("DELETE FROM web_logins WHERE id = ? AND user_id = ?", (login_id, user_id))
-
-
-async def has_login(db: Database, login_id: str, idle_before_ms: int, made_before_ms: int) -> bool:
-    """Whether the login exists and was neither unused nor open for too long."""
-    sql = "SELECT 1 FROM web_logins WHERE id = ? AND used_ms >= ? AND made_ms >= ?"
-    return await db.read_one(sql, (login_id, idle_before_ms, made_before_ms)) is not None
 
 
 async def has_token(db: Database, token_id: str, now_ms: int) -> bool:

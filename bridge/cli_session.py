@@ -50,7 +50,7 @@ async def _session(wish: SessionAct, settings: Settings) -> int:
         place = used_place(settings, demo=wish.demo, say=say_on_stderr)
     async with script_core(settings, demo=place.demo) as core:
         try:
-            # The directory is only where a script was called: what was named goes before it.
+            # A project or session that was named counts before the directory in which a script was called.
             if wish.directory and not wish.project and not wish.session:
                 wish = replace(wish, project=_project_of(Path(wish.directory), settings.workspace_root))
             return await SessionActs(core, local_actor(), wish).do()

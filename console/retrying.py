@@ -20,7 +20,7 @@ _RECENT = 10
 
 
 class RetryFiles(StrEnum):
-    """What to do with the files that the dropped answer changed. ASK asks the person if there are any."""
+    """Choices for the files that the dropped answer changed. With ASK the person decides, if it changed any."""
 
     ASK = ""
     KEEP = "keep"

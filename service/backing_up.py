@@ -292,7 +292,7 @@ def _damage(parts: ServiceParts, backup: StoredBackup) -> str:
     try:
         if sha256_of(place) != backup.sha256:
             return "It has changed since it was made: its hash differs."
-        # The hash covers every byte of the ZIP. Unpacking it takes several times longer and proves no more.
+        # The hash covers every byte of the ZIP. Unpacking it as well would prove nothing more.
         if backup.info.kind is c.BackupKind.SESSION:
             return ""
         for entry in from_json(place.read_bytes()).entries:

@@ -20,7 +20,7 @@ _TESTS = Path(__file__).parent
 _WITH_PLUGINS = ("hypothesis", "pytest_asyncio", "xdist")
 """Libraries whose modules pytest rewrites."""
 _LIBRARIES = (
-    "_pytest", "aiohttp", "attr", "discord", "execnet", "httpx2", "jsonschema", "markdown_it", "msgspec",
+    "_pytest", "aiohttp", "attr", "discord", "execnet", "httpx2", "markdown_it", "msgspec",
     "pluggy", "prompt_toolkit", "rich", "ruamel", "wcwidth", "yaml",
 )  # fmt: skip
 """Others that take a while to compile. One more or less changes nothing but the time."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -31,28 +32,52 @@ class Violation:
         return f"{self.side} of {self.request} at {self.where or 'the top'}: {self.message}"
 
 
+class _Document:
+    """The document as it is checked against; `operations` by method and path without the names in braces."""
+
+    def __init__(self, content: dict[str, Any]) -> None:
+        # Imported here: many processes start a fake without a document.
+        from jsonschema_rs import Registry
+
+        self.operations = _operations(content)
+        self._registry = Registry([(_URI, content)])
+        self._validators: dict[str, Any] = {}
+
+    def validator(self, pointer: str) -> Any:
+        """Check instances of the schema at `pointer`."""
+        if pointer not in self._validators:
+            from jsonschema_rs import Draft202012Validator
+
+            schema = {"$ref": f"{_URI}#{pointer}"}
+            self._validators[pointer] = Draft202012Validator(schema, registry=self._registry)
+        return self._validators[pointer]
+
+
+@cache
+def _document(path: Path) -> _Document:
+    """Read once in a process: each test has a fake of its own, and all are checked against one document."""
+    return _Document(json.loads(path.read_bytes()))
+
+
 class Oracle:
     """Collects violations. Without a document it checks nothing."""
 
     def __init__(self, document: Path | None) -> None:
         self.violations: list[Violation] = []
         self.checked = 0
-        self._document: dict[str, Any] = json.loads(document.read_bytes()) if document is not None else {}
-        self._operations = _operations(self._document)
-        self._validators: dict[str, Any] = {}
-        self._registry: Any = None
+        self._document = _document(document) if document is not None else None
 
     @property
     def active(self) -> bool:
-        return bool(self._document)
+        return self._document is not None
 
     def check(self, request: Request) -> None:
         """Compare one finished request; refused requests (4xx) are checked on the answer's side only."""
-        if not self.active:
+        if self._document is None:
             return
         self.checked += 1
         key = (request.method, _plain(request.route))
-        operation = self._operations.get(key)
+        operation = self._document.operations.get(key)
         if operation is None:
             self._add("request", request, "", "no such operation in the document")
             return
@@ -86,27 +111,13 @@ class Oracle:
         )
 
     def _validate(self, side: str, request: Request, pointer: str, instance: object) -> None:
-        validator = self._validator(pointer)
-        for error in validator.iter_errors(instance):
+        assert self._document is not None
+        for error in self._document.validator(pointer).iter_errors(instance):
             deepest = _deepest(error)
-            where = "/".join(str(step) for step in deepest.absolute_path)
+            where = "/".join(str(step) for step in deepest.instance_path)
             if where.endswith("message_reference/type") and deepest.instance == _FORWARD:
                 continue
             self._add(side, request, where, deepest.message[:300])
-
-    def _validator(self, pointer: str) -> Any:
-        # Imported here: it takes 60 ms, and most runs have no document.
-        import jsonschema  # type: ignore[import-untyped]  # it has no stubs
-        from referencing import Registry, Resource
-        from referencing.jsonschema import DRAFT202012
-
-        if self._registry is None:
-            resource = Resource.from_contents(self._document, default_specification=DRAFT202012)
-            self._registry = Registry().with_resource(_URI, resource)
-        if pointer not in self._validators:
-            schema = {"$ref": f"{_URI}#{pointer}"}
-            self._validators[pointer] = jsonschema.Draft202012Validator(schema, registry=self._registry)
-        return self._validators[pointer]
 
     def _add(self, side: str, request: Request, where: str, message: str) -> None:
         self.violations.append(Violation(side, request.key, where, message))
@@ -128,8 +139,11 @@ def _plain(path: str) -> str:
 
 def _deepest(error: Any) -> Any:
     """The most telling of the nested errors under an anyOf or oneOf."""
-    while error.context:
-        error = max(error.context, key=lambda one: (len(one.absolute_path), one.validator != "type"))
+    while branches := getattr(error.kind, "context", None):
+        error = max(
+            (nested for branch in branches for nested in branch),
+            key=lambda one: (len(one.instance_path), one.kind.name != "type"),
+        )
     return error
 
 

@@ -4,22 +4,34 @@ The torn line is lost, but the complete lines behind it are not. Quotes inside J
 always begins an object, and only a complete line reaches from there to the end.
 """
 
+import re
 from collections.abc import Mapping
 
 import msgspec
 
 from sessions.claude.wire import Json, decode
 
-# Each try may read to the end of the line: without a bound, megabytes of `{"` would take hours.
-_MOST_TRIED = 2_000
+# A place that is tried may be read to the line's end. Without a bound, a line of megabytes would take hours.
+_READ_AGAIN = 16
+_ALWAYS_READ = 64 * 1024
+_A_TRY = 200
+"""What a try costs although little is read, in bytes that could be read meanwhile."""
 _decoder = msgspec.json.Decoder(msgspec.Raw)
+_STOPPED_AT = re.compile(r"\(byte (\d{1,12})\)$")
 
 
 def whole_objects(line: bytes) -> list[Json]:
-    """Return the complete JSON objects at the end of an invalid line, in order; mostly an empty list."""
+    """Return the complete JSON objects at the end of an invalid line, in order; mostly an empty list.
+
+    Reads at most some `_READ_AGAIN` times the line. What is not found by then counts as torn, too.
+    """
     found: list[Json] = []
     end = len(line)
-    while (start := _last_object(line, end)) >= 0:
+    to_read = _READ_AGAIN * len(line) + _ALWAYS_READ
+    while True:
+        start, to_read = _last_object(line, end, to_read)
+        if start < 0:
+            break
         body, _ = decode(line[start:end])
         if not isinstance(body, Mapping):
             break
@@ -28,18 +40,25 @@ def whole_objects(line: bytes) -> list[Json]:
     return found[::-1]
 
 
-def _last_object(line: bytes, end: int) -> int:
-    """Return the start of the object that ends at `end`, or -1. Tries `_MOST_TRIED` places at most."""
+def _last_object(line: bytes, end: int, to_read: int) -> tuple[int, int]:
+    """Return the start of the object that ends at `end`, or -1, and how many bytes may still be read."""
     view, start = memoryview(line)[:end], end
-    if not line[:end].endswith(b"}"):
-        return -1
-    for _ in range(_MOST_TRIED):
+    if not line.endswith(b"}", 0, end):
+        return -1, to_read
+    while to_read > 0:
         start = line.rfind(b'{"', 0, start)
         if start < 0:
-            return -1
+            break
         try:
             _decoder.decode(view[start:])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            to_read -= _A_TRY + _read_until(error, end - start)
             continue
-        return start
-    return -1
+        return start, to_read
+    return -1, to_read
+
+
+def _read_until(error: Exception, most: int) -> int:
+    """How many bytes the decoder had read. It tells in words only; else it may have read `most`."""
+    stopped = _STOPPED_AT.search(str(error))
+    return min(int(stopped[1]), most) if stopped else most

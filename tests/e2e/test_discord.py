@@ -87,6 +87,8 @@ async def test_stop_keeps_what_was_said_and_send_now_is_next(bot: Bot) -> None:
     ann = bot.ann
     thread = await bot.claude("demo:text Begun\ndemo:gate one\ndemo:text Never reached")
     await bot.gate("one")
+    # The model has said it; Claude, stopped before it passes that on, would never have said it.
+    await thread.wait_for_message(lambda one: "Begun" in one.text)
     working = await thread.wait_for_message(button("Stop"))
     outcome = await ann.click(working, "Stop").settled()
     assert "is kept" in outcome.text

@@ -169,15 +169,16 @@ def test_crash_in_mid_append_of_a_large_prompt_lets_it_arrive_once_and_whole(hou
 
 def test_second_owner_names_the_first_within_a_second(house: House) -> None:
     with house.core() as core:
-        second, took = timed(house.run_core)
-        # The same program ending at its settings: what the machine takes to start Python today.
-        refused, bare = timed(partial(house.run_core, MAX_SESSIONS="none"))
-        assert (second.returncode, refused.returncode) == (1, 2)
-        rounds = 4  # a busy machine makes single starts take seconds: the best counts
-        while took >= bare + 1 and rounds:
-            took = min(took, timed(house.run_core)[1])
-            rounds -= 1
-        assert took < bare + 1
+        late = []
+        for _ in range(6):  # a busy machine makes single starts take seconds: one that does not is enough
+            second, took = timed(house.run_core)
+            # The same program ending at its settings: what the machine takes to start Python just now.
+            refused, bare = timed(partial(house.run_core, MAX_SESSIONS="none"))
+            assert (second.returncode, refused.returncode) == (1, 2)
+            late.append(took - bare)
+            if late[-1] < 1:
+                break
+        assert min(late) < 1
         assert f"pid {core.pid}" in second.stderr
         assert "Stop it first" in second.stderr
 

@@ -1,12 +1,15 @@
-"""A task that runs beside a block and ends with it."""
+"""Tasks that run beside a block or for ever, and what becomes of their errors."""
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Coroutine
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 log = logging.getLogger(__name__)
+
+RETRY_S = 60.0
 
 
 @asynccontextmanager
@@ -29,4 +32,17 @@ async def logged(work: Coroutine[Any, Any, None], name: str) -> None:
         await work
     # Not `BaseException`: a cancellation must reach whoever waits for the task.
     except Exception:
-        log.exception("task ended", extra={"task": name})
+        log.exception("task ended", extra={"task": name, "incident": secrets.token_hex(4)})
+
+
+async def tried_again(
+    work: Callable[[], Coroutine[Any, Any, None]], name: str, pause_s: float = RETRY_S
+) -> None:
+    """Do `work`. If it raises, log the error and do it anew after `pause_s`; end when it returns."""
+    while True:
+        try:
+            return await work()
+        except Exception:
+            facts = {"task": name, "incident": secrets.token_hex(4), "again_in_s": pause_s}
+            log.exception("task failed", extra=facts)
+        await asyncio.sleep(pause_s)

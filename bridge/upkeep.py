@@ -1,14 +1,15 @@
 """Background work of a running bridge: signs of life, a daily copy of the database, figures.
 
-`cli_run.run_with` runs it like a face. No error in here ends the bridge.
+`cli_run.run_with` runs it like a face. An error in here is logged and its task tried again; the bridge goes on.
 """
 
 import asyncio
 import logging
+from collections.abc import Callable, Coroutine
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bridge.background_task import logged
+from bridge.background_task import RETRY_S, logged, tried_again
 from bridge.notify import tell_service_manager
 from sessions.errors import SessionError
 from storage import StorageError
@@ -34,20 +35,25 @@ async def keep_up(core: "OpenCore") -> None:
     """Do all background work until cancelled."""
     settings = core.settings
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as tasks:
+
+        def keep(work: Callable[[], Coroutine[Any, Any, None]], name: str, retry_s: float = RETRY_S) -> None:
+            tasks.create_task(tried_again(work, name, retry_s))
+
+        # Not tried again: an error here ends the signs of life, and then the manager restarts the bridge.
         tasks.create_task(logged(tell_service_manager(), "service manager"))
         if settings.enable_persistence:
-            tasks.create_task(logged(daily_backups(core), "daily backups"))
+            keep(lambda: daily_backups(core), "daily backups", _BACKUP_RETRY_S)
             if settings.backup_command:
-                tasks.create_task(logged(copy_backups(core), "copies of backups"))
-        tasks.create_task(logged(keep_index(core.database), "search index"))
-        tasks.create_task(logged(keep_folders(core), "folders of sessions"))
-        tasks.create_task(logged(keep_caches(core), "caches of sandboxes"))
-        tasks.create_task(logged(keep_clean(core), "clean-up rules"))
+                keep(lambda: copy_backups(core), "copies of backups", _BACKUP_RETRY_S)
+        keep(lambda: keep_index(core.database), "search index")
+        keep(lambda: keep_folders(core), "folders of sessions")
+        keep(lambda: keep_caches(core), "caches of sandboxes")
+        keep(lambda: keep_clean(core), "clean-up rules")
         if settings.metrics_file is not None or settings.metrics_port is not None:
             from bridge.metrics import keep_file, serving
 
-            if settings.metrics_file is not None:
-                tasks.create_task(logged(keep_file(core.service, settings.metrics_file), "metrics file"))
+            if (file := settings.metrics_file) is not None:
+                keep(lambda: keep_file(core.service, file), "metrics file")
             if settings.metrics_port is not None:
                 try:
                     await stack.enter_async_context(serving(core.service, settings.metrics_port))
@@ -55,7 +61,7 @@ async def keep_up(core: "OpenCore") -> None:
                     log.warning(
                         "metrics not served", extra={"port": settings.metrics_port, "why": error.strerror}
                     )
-        # Even if every task has ended with an error, upkeep lasts until it is cancelled, as a face does.
+        # Even if every task has ended, upkeep lasts until it is cancelled, as a face does.
         await asyncio.get_running_loop().create_future()
 
 

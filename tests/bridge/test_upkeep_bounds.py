@@ -9,26 +9,39 @@ import pytest
 
 from bridge import upkeep
 
+_TASKS = ("daily_backups", "copy_backups", "keep_index", "keep_folders", "keep_caches", "keep_clean")
 
-async def test_a_task_that_breaks_leaves_the_others_and_the_bridge_running(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+
+@pytest.mark.parametrize("name", _TASKS)
+async def test_a_task_that_breaks_is_tried_again_and_leaves_the_others_and_the_bridge_running(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    broke = asyncio.Event()
+    tries = 0
+    again = asyncio.Event()
+
+    async def rests(_: object) -> None:
+        await asyncio.Event().wait()
 
     async def breaks(_: object) -> None:
-        broke.set()
+        nonlocal tries
+        tries += 1
+        if tries == 2:
+            again.set()
         raise ZeroDivisionError
 
-    monkeypatch.setattr(upkeep, "daily_backups", breaks)
-    settings = SimpleNamespace(enable_persistence=True, metrics_file=None, metrics_port=None, backup_command=())
+    for each in _TASKS:
+        monkeypatch.setattr(upkeep, each, breaks if each == name else rests)
+    monkeypatch.setattr(upkeep, "_BACKUP_RETRY_S", 0.001)
+    monkeypatch.setattr(upkeep, "RETRY_S", 0.001)
+    settings = SimpleNamespace(
+        enable_persistence=True, metrics_file=None, metrics_port=None, backup_command=("x",)
+    )
     core = cast("Any", SimpleNamespace(settings=settings, database=None, service=None))
     keeping = asyncio.create_task(upkeep.keep_up(core))
     async with asyncio.timeout(60):
-        await broke.wait()
-        for _ in range(10):
-            await asyncio.sleep(0)
+        await again.wait()
     assert not keeping.done()
-    assert "task ended" in caplog.text
+    assert "task failed" in caplog.text
     keeping.cancel()
     with suppress(asyncio.CancelledError):
         await keeping

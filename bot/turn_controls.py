@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from api import (
     Continue,
+    ExportBundle,
     ExportSession,
     FilesChanged,
     GetSession,
@@ -35,12 +36,14 @@ from bot.entry import Reply
 from bot.errors import CONNECTION_BROKEN, Refused
 from bot.face import Face
 from bot.markdown.cards import escape_inline
+from bot.members import Members
 from bot.opening import BranchWish, Opener, Spot
 from bot.outgoing_files import files_of, written_files
 from bot.panels import details_file, model_panel, project_panel
 from bot.rows import Place, insert_controls, load_fact, load_place
 from bot.turn_store import chosen_fact
 from bot.wording import counted, model_words, size
+from sessions.errors import NotAllowed
 from sessions.model import ExportFormat, Lifecycle, ToolCall, TurnKind, TurnStatus
 
 _KEEP = "keep"
@@ -56,6 +59,7 @@ class TurnControls:
         self._face = face
         self._client = client
         self._opener = opener
+        self._members = Members(client, face.access)
 
     async def handle(self, reply: Reply, control: Control, values: tuple[str, ...]) -> None:
         """Carry out one use of a turn's control."""
@@ -176,7 +180,18 @@ class TurnControls:
                 f"The export is too large for Discord ({size(len(file.data))}, at most {size(limit)})."
                 " An admin can make it on the machine."
             )
+        await self.check_again(reply, wish)
         await reply.say(Plain(words, files=(File(file.name, file.data, "The session"),)))
+
+    async def check_again(self, reply: Reply, wish: ExportSession | ExportBundle) -> None:
+        """Raise `NotAllowed` if the person lost the right to the file that was made for `wish`.
+
+        The core has looked at the shares again, but the roles are those of the interaction's begin.
+        """
+        who = reply.interaction
+        actor = await self._members.source(who.user.id, who.guild_id or 0)()
+        if not await self._face.core.may(actor, wish.action, wish.session_id):
+            raise NotAllowed(wish.action)
 
     async def _try_now(self, reply: Reply, session_id: str) -> None:
         await reply.will_update()

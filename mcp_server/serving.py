@@ -14,10 +14,11 @@ from mcp import MCPError, types
 from mcp.server.lowlevel import Server
 
 import api as c
+from api.access import Action
 from mcp_server.agent_tools import AGENT_TOOLS
 from mcp_server.session_tools import SESSION_TOOLS
 from mcp_server.tool import AnyTool, Caller, by_name, call_tool, one_line
-from sessions.errors import UNSEEN, SessionError
+from sessions.errors import UNSEEN, SessionError, SessionNotFound
 
 INSTRUCTIONS = """\
 Sessions of Claude on this machine, driven by the bridge. find_sessions and read_session show them, send_prompt
@@ -129,6 +130,9 @@ class AgentServer:
         try:
             async with self._reach(False) as caller:
                 exported = await caller.core.perform(caller.actor, c.ExportSession(session_id=found[1]))
+                # It took a while: the role may have been taken away meanwhile.
+                if not await caller.core.may(await caller.source(), Action.VIEW, found[1]):
+                    raise SessionNotFound(found[1])
         except UNSEEN:
             # A missing session and somebody else's get the same answer.
             raise MCPError(code=types.INVALID_PARAMS, message="There is no such session.") from None

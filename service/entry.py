@@ -61,6 +61,9 @@ class SessionService:
                 done = await (await self.workflows()).do_with(actor, wish)
             else:
                 done = await self._do(actor, wish)
+            if isinstance(done, c.ExportedFile):
+                # A large one takes seconds to make, and the right may have been taken back meanwhile.
+                await self._check(actor, wish, session)
         return cast("R", done)
 
     def follow(self, who: ActorSource, session_id: str, after: int) -> AsyncGenerator[Feed, None]:
@@ -194,12 +197,15 @@ class SessionService:
             raise
 
     async def _admit(self, actor: Actor, command: c.AnyWish, session: Session | None) -> None:
+        await self._check(actor, command, session)
+        if command.audited:
+            await self._audit(actor, command, session, allowed=True)
+
+    async def _check(self, actor: Actor, command: c.AnyWish, session: Session | None) -> None:
         # An admin may do everything, so the session's shares need not be read.
         asks_facts = session is not None and actor.role is not Role.ADMIN
         facts = await session_facts(session) if asks_facts and session is not None else None
         authorize(actor, command.action, facts)
-        if command.audited:
-            await self._audit(actor, command, session, allowed=True)
 
     async def _audit(self, actor: Actor, command: c.AnyWish, session: Session | None, *, allowed: bool) -> None:
         name = str(command.__struct_config__.tag)

@@ -81,13 +81,15 @@ class BackupCommands(
         reply = reply_to(interaction)
         info = await meant(self._face, reply)
         await reply.think()
-        file = await self._face.core.perform(reply.actor, ExportBundle(session_id=info.id))
+        wish = ExportBundle(session_id=info.id)
+        file = await self._face.core.perform(reply.actor, wish)
         # A bundle has the project's files, so it is often larger than Discord takes.
         if len(file.data) > (limit := file_limit(reply)):
             raise Refused(
                 f"The bundle is too large for Discord ({size(len(file.data))}, at most {size(limit)})."
                 " /backup create keeps it on the machine."
             )
+        await self._parts.turns.check_again(reply, wish)
         await reply.say(Plain("The bundle as a file:", files=(File(file.name, file.data, "The bundle"),)))
 
     @app_commands.command(description="Read a backup byte by byte.")

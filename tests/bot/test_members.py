@@ -2,13 +2,16 @@
 
 import asyncio
 from contextlib import aclosing
+from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from api import Rename, Share
 from api.access import Role
 from bot.actors import core_id
 from service import ServiceParts, SessionService
+from service.exporting import export_session
 from sessions.errors import NotAllowed
 from sessions.events import Feed
 from sessions.model import ShareLevel
@@ -50,3 +53,31 @@ async def test_who_has_left_the_server_is_nobody_and_is_asked_for_again(ways: Wa
     del home.members[ways.town.ann.id]
     assert (await ann()).role is Role.NOBODY
     assert (await members.source(ways.town.robot.id, home.id)()).role is Role.NOBODY
+
+
+@pytest.mark.parametrize("taken", ["role", "share"])
+async def test_a_right_taken_away_while_an_export_is_made_keeps_the_file_back(
+    ways: Ways, taken: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thread, session = await ways.started(ways.town.ann, "demo:text hi")
+    bob, group = ways.town.bob, core_id(ways.town.users.id)
+    share = Share(session_id=session.id, grantee=group, level=ShareLevel.VIEW)
+    await ways.core.do(share)
+
+    async def taken_meanwhile(*arguments: Any, **options: Any) -> bytes:
+        if taken == "role":
+            bob.join(ways.fake.home, roles=())
+        else:
+            await ways.core.do(replace(share, level=None))
+        return await export_session(*arguments, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("service.exporting.export_session", taken_meanwhile)
+        refused = await bob.slash(thread, "files export").settled()
+    assert refused.reply is not None
+    assert not refused.reply.attachments
+    bob.join(ways.fake.home, roles=(ways.town.users,))
+    await ways.core.do(share)
+    given = await bob.slash(thread, "files export").settled()
+    assert given.reply is not None
+    assert given.reply.attachments

@@ -3,6 +3,7 @@
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,6 +13,7 @@ import api as c
 from api.access import Actor, Role
 from api.words.exports import EXPORTS
 from service.export_text import to_html, to_markdown
+from service.exporting import build_archive
 from sessions.archive import ArchivedTurn, SessionArchive
 from sessions.errors import NotAllowed
 from sessions.model import (
@@ -21,6 +23,7 @@ from sessions.model import (
     Other,
     PermissionMode,
     SessionId,
+    ShareLevel,
     Text,
     Thinking,
     TokenUsage,
@@ -288,3 +291,21 @@ async def test_who_may_not_view_a_session_cannot_export_it(tmp_path: Path) -> No
         session = await core.session()
         with pytest.raises(NotAllowed):
             await core.do(c.ExportSession(session_id=session.id), Actor("eve", "test", Role.USER))
+
+
+async def test_a_share_taken_back_while_an_export_is_made_keeps_the_file_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running_core(tmp_path) as core:
+        session = await core.session()
+        eve = Actor("eve", "test", Role.USER)
+        await core.do(c.Share(session_id=session.id, grantee="eve", level=ShareLevel.VIEW))
+
+        async def taken_back_meanwhile(*arguments: Any, **options: Any) -> SessionArchive:
+            await core.do(c.Share(session_id=session.id, grantee="eve", level=None))
+            return await build_archive(*arguments, **options)
+
+        monkeypatch.setattr("service.exporting.build_archive", taken_back_meanwhile)
+        with pytest.raises(NotAllowed):
+            await core.do(c.ExportSession(session_id=session.id), eve)
+        assert await core.db.read("SELECT 1 FROM audit WHERE actor = 'eve' AND NOT allowed")

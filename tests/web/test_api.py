@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from api.access import Role
+from service.exporting import export_session
 from sessions.model import ShareLevel
 from tests.web.web_world import ADMIN, OTHER, OWNER, WebWorld
 from web.principals import Scope
@@ -214,3 +216,28 @@ async def test_two_answers_to_one_ask_make_one_decision(world: WebWorld) -> None
     first = await ann.send("POST", path, {"decision": {"type": "deny", "note": "no"}})
     second = await ann.send("POST", path, {"decision": {"type": "allow"}})
     assert (first[0], second[0], second[1]["code"]) == (200, 409, "already_decided")
+
+
+@pytest.mark.parametrize("what", ["token", "role", "share"])
+async def test_what_is_taken_back_while_an_export_is_made_keeps_the_file_back(
+    world: WebWorld, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ann = await world.browser(OWNER)
+    session = await world.session_of(ann)
+    await world.share(session, OTHER, ShareLevel.VIEW)
+    bob = await world.program(OTHER, Scope.READ)
+    token = (await bob.done("GET", "/api/tokens"))["tokens"][0]["id"]
+
+    async def taken_back_meanwhile(*arguments: Any, **options: Any) -> bytes:
+        match what:
+            case "token":
+                await world.parts.doors.revoke_token(token, OTHER)
+            case "role":
+                world.roles[OTHER] = Role.NOBODY
+            case _:
+                await world.share(session, OTHER, None)
+        return await export_session(*arguments, **options)
+
+    monkeypatch.setattr("service.exporting.export_session", taken_back_meanwhile)
+    status, problem = await bob.send("GET", f"/api/sessions/{session}/export")
+    assert status == (401 if what == "token" else 404), problem

@@ -12,6 +12,7 @@ from aiohttp import web
 import api as c
 from api.access import Action
 from api.words.exports import EXPORTS
+from sessions.errors import SessionHidden
 from sessions.model import Attachment, ExportFormat
 from web.doors import Watcher
 from web.guard import actor_now
@@ -108,6 +109,10 @@ async def export_session(call: Call) -> web.StreamResponse:
     """Download a session as a file."""
     query: ExportQuery = call.query
     file = await call.perform(c.ExportSession(session_id=call.session_id, format=query.format))
+    # The core has looked at the shares again; the login and the role may have ended, too.
+    actor = await actor_now(call.parts, call.principal)
+    if not await call.parts.core.may(actor, Action.VIEW, call.session_id):
+        raise SessionHidden(Action.VIEW)
     headers = {**_as_download(file.name), "Content-Type": EXPORTS[query.format].media_type}
     return web.Response(body=file.data, headers=headers)
 

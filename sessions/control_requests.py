@@ -22,7 +22,7 @@ from sessions.claude.control import (
     title_of,
 )
 from sessions.claude.lines import ControlFailed, ControlSucceeded
-from sessions.errors import ClaudeUnavailable
+from sessions.errors import ClaudeUnavailable, IllegalMove
 from sessions.model import PermissionMode
 from sessions.session_port import SessionPort
 
@@ -129,11 +129,18 @@ class ControlRequests:
         return side_answer(answer)
 
     async def rewind_files(self, prompt_uuid: str, *, dry_run: bool) -> FilesRewound | FilesKept:
-        """Put files back to their state before the prompt. With `dry_run`, only report which ones."""
-        answer = await self.request(
-            lambda request_id: self._driver.rewind_files(request_id, prompt_uuid, dry_run=dry_run)
-        )
-        return files_outcome(answer)
+        """Put files back to their state before the prompt. With `dry_run`, only report which ones.
+
+        Raises `IllegalMove` while a turn runs.
+        """
+
+        def build(request_id: str) -> bytes:
+            # In the change that sends the line: a turn may have begun while the session woke.
+            if self._session.snapshot.current is not None:
+                raise IllegalMove("Putting files back", "busy")
+            return self._driver.rewind_files(request_id, prompt_uuid, dry_run=dry_run)
+
+        return files_outcome(await self.request(build))
 
     async def rewind_conversation(self, prompt_uuid: str, newest_uuid: str) -> Rewound | NotRewound:
         """Rewind the conversation to before the prompt. `newest_uuid`: the last prompt given to the CLI."""

@@ -101,6 +101,15 @@ async def _carried_out(
 
 async def _make_quiet(session: Session, others: Sequence[Session]) -> None:
     """Refuse while somebody works in the directory. Park idle processes: they know the files as they were."""
+    # All are looked at before the first is parked: a refusal leaves every process alone.
+    for each in _at_rest_here(session, others):
+        await each.park_if(may_be_parked, "its files are put back")
+    # A turn may have begun while they were parked.
+    _at_rest_here(session, others)
+
+
+def _at_rest_here(session: Session, others: Sequence[Session]) -> list[Session]:
+    """Return the sessions with a process in the directory. Raises an error if one of them works."""
     directory = Path(session.snapshot.work_directory)
     here = [
         each
@@ -110,12 +119,10 @@ async def _make_quiet(session: Session, others: Sequence[Session]) -> None:
     if session.snapshot.current is not None or session.snapshot.queue:
         raise IllegalMove(_WHAT, "busy")
     for each in here:
-        # All are looked at before the first is parked: a refusal leaves every process alone.
         if each.id != session.id and not may_be_parked(each.snapshot):
             title = each.snapshot.title or "without a name"
             raise CheckpointRefused(f"another session works in this directory: “{title}”")
-    for each in here:
-        await each.park_if(may_be_parked, "its files are put back")
+    return here
 
 
 def _overlap(one: Path, other: Path) -> bool:

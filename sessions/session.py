@@ -255,7 +255,7 @@ class Session:
         turn = await load_turn(self.around.db, turn_id)
         if turn.session_id != self.id:
             raise TurnNotFound(turn_id)
-        if self.snapshot.current is not None:
+        if self.snapshot.current is not None:  # a refusal must not wake the session; it is asked again below
             raise IllegalMove("Putting files back", "busy")
         run = await self.wake()
         return await run.control.rewind_files(turn.prompt_uuid, dry_run=dry_run)

@@ -8,9 +8,12 @@ import pytest
 
 import api as c
 from sessions.errors import IllegalMove
+from sessions.host_run import HostRun
 from sessions.model import PermissionMode, TurnStatus
+from sessions.restore_scope import RestoreScope
 from sessions.session import Session
 from tests.sessions.checkpointed import core as core  # noqa: PLC0414
+from tests.sessions.checkpointed import listed
 from tests.sessions.running_core import RunningCore, idle, reached
 from workdirs.checkpoint_model import Reason
 
@@ -39,7 +42,16 @@ async def renew(core: RunningCore, session: Session) -> None:
     await core.manager.renew_processes(session.snapshot.work_directory, "test")
 
 
-@pytest.mark.parametrize("act", [hand_over, move, ask_nothing, go_on, renew])
+async def restore(core: RunningCore, session: Session) -> object:
+    (before, *_) = await listed(core, session)
+    scope = RestoreScope.EVERYTHING
+    preview = await core.do(c.PreviewRestore(session_id=session.id, checkpoint_id=before.id, scope=scope))
+    return await core.do(
+        c.RestoreFiles(session_id=session.id, checkpoint_id=before.id, scope=scope, digest=preview.digest)
+    )
+
+
+@pytest.mark.parametrize("act", [hand_over, move, ask_nothing, go_on, renew, restore])
 async def test_a_turn_that_begins_meanwhile_goes_on(
     act: Act, core: RunningCore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -81,3 +93,26 @@ async def test_the_same_acts_leave_a_process_at_rest(core: RunningCore, tmp_path
         assert session.snapshot.holds_slot
         await act(core, session)
         assert not session.snapshot.holds_slot
+
+
+async def test_a_turn_that_begins_while_its_session_wakes_refuses_to_put_files_back(
+    core: RunningCore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = await core.session()
+    first = await core.ask(session, "demo:text one")
+    await session.park("test")
+    gates = core.claude / "gates"
+    gates.mkdir(parents=True, exist_ok=True)
+    wake = session.wake
+
+    async def wake_and_begin() -> HostRun:
+        await core.say(session, "demo:gate g demo:text two")
+        run = await wake()
+        await reached(session, lambda snapshot: snapshot.running is not None)
+        return run
+
+    monkeypatch.setattr(session, "wake", wake_and_begin)
+    with pytest.raises(IllegalMove, match="busy"):
+        await session.rewind_files(first, dry_run=False)
+    (gates / "g").touch()
+    await idle(session)

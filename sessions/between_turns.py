@@ -29,6 +29,7 @@ from sessions.parking import is_done_with_turns, loses_nothing
 from sessions.prompt_lines import prompt_line
 from sessions.rows import load_turn
 from sessions.session_port import SessionPort
+from sessions.snapshot import QueuedTurn
 from sessions.state import Snapshot
 from sessions.title import title_from
 from sessions.topics import Topic
@@ -102,9 +103,12 @@ class Step(msgspec.Struct, frozen=True):
 
 async def take_steps(feeding: Feeding) -> None:
     """Take the due steps in order, up to the first one that holds the others back."""
-    for step in STEPS:
-        if step.is_due(feeding.session.snapshot) and not await step.take(feeding):
-            return
+    try:
+        for step in STEPS:
+            if step.is_due(feeding.session.snapshot) and not await step.take(feeding):
+                return
+    finally:
+        feeding.session.rewinds_for = None
 
 
 def held_until_ms(snapshot: Snapshot) -> int:
@@ -273,6 +277,8 @@ async def _rewind(feeding: Feeding) -> bool:
     target = turn.rewind_to or session.snapshot.unanswered
     if not target:
         return True
+    if turn.rewind_to is not None and not await _hold(session, turn):
+        return False
     try:
         outcome = await feeding.host.control.rewind_conversation(target, session.snapshot.last_prompt_uuid)
     except ClaudeUnavailable as error:
@@ -287,10 +293,19 @@ async def _rewind(feeding: Feeding) -> bool:
     if turn.rewind_to is None:
         return True
     async with session.change() as draft:
-        # Somebody may have withdrawn it while the CLI answered.
+        # The session may have ended while the CLI answered.
         if any(each.turn_id == turn.turn_id for each in draft.snapshot.queue):
             draft.add(e.TurnEnded(turn.turn_id, TurnStatus.FAILED, reason=refused))
     return False
+
+
+async def _hold(session: SessionPort, turn: QueuedTurn) -> bool:
+    """Let nobody withdraw `turn` until these steps end. Return False if it is not the next prompt any more."""
+    async with session.change() as draft:
+        if turn not in draft.snapshot.queue[:1]:
+            return False
+        session.rewinds_for = turn.turn_id
+    return True
 
 
 async def _send(feeding: Feeding) -> bool:

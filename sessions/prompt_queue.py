@@ -179,7 +179,10 @@ class PromptQueue:
     async def withdraw(self, turn_id: TurnId, *, by: str) -> None:
         """Take a waiting prompt out of the queue. Raises `IllegalMove` once it is sent."""
         async with self._session.change() as draft:
-            await self._refuse_if_sent(turn_id, "Withdrawing a prompt")
+            await self._refuse_if_sent(turn_id, what := "Withdrawing a prompt")
+            # Without it, Claude would not know its last answer any more, and everybody would still see it.
+            if turn_id == self._session.rewinds_for:
+                raise IllegalMove(what, "already working on it")
             draft.add(e.TurnWithdrawn(turn_id, by))
 
     async def join(self, turn_ids: Sequence[TurnId], sender: Sender) -> Placed:

@@ -77,6 +77,7 @@ class Session:
         self.process = ProcessLink(self)
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()  # of the next change; each change has one of its own
+        self.rewinds_for: TurnId | None = None
         self.prompts = PromptQueue(self)
 
     @property

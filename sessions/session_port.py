@@ -8,12 +8,17 @@ from typing import Protocol
 
 from sessions.dependencies import Dependencies
 from sessions.draft import Draft
-from sessions.model import SessionId
+from sessions.model import SessionId, TurnId
 from sessions.state import Snapshot
 
 
 class SessionPort(Protocol):
-    """A session for its parts. `snapshot` may change at each await; `busy` while a change is under way."""
+    """A session for its parts. `snapshot` may change at each await; `busy` while a change is under way.
+
+    `rewinds_for` is the waiting prompt for which Claude forgets its last answer now: it is not withdrawn.
+    """
+
+    rewinds_for: TurnId | None
 
     @property
     def id(self) -> SessionId: ...

@@ -7,6 +7,7 @@ Answers for one table, of which only the first rows may be known. Leaves inline 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace  # noqa: TID251
+from itertools import zip_longest
 
 import msgspec
 
@@ -90,10 +91,12 @@ class Table:
         return _BETWEEN.join(padded).rstrip()
 
     def _record(self, row: Sequence[str]) -> Sequence[str]:
-        """Return the lines of a row: `head: value`; a value without a head stands alone."""
+        """Return the lines of a row: `head: value`; a value without a head stands alone.
+
+        A row that is too short ends with empty cells.
+        """
         lines = []
-        for index, cell in enumerate(row):
-            name = self.head[index] if index < len(self.head) else ""
+        for name, cell in zip_longest(self.head, row, fillvalue=""):
             if name:
                 lines.append(f"{bold(name)}: {on_one_line(cell) or _EMPTY}")
             elif cell:

@@ -182,6 +182,13 @@ FINISHED = {
         f"| a | b |\n|---|---|\n| {'x' * 20} | {'y' * 21} |\n| 1 | |",
         f"**a**: {'x' * 20}\n**b**: {'y' * 21}\n\n**a**: 1\n**b**: —",
     ),
+    "rows of a wide table that are too short or too long": (
+        "| " + "a" * 50 + " | b | |\n|---|---|---|\n| 1 |\n| 2 | 3 |\n| 4 | 5 | 6 | 7 |",
+        "\n\n".join(
+            f"**{'a' * 50}**: {first}\n**b**: {second}"
+            for first, second in (("1", "—"), ("2", "3"), ("4", "5\n6\n7"))
+        ),
+    ),
     "tables of 42 columns": (
         f"| a | b |\n|---|---|\n| {'x' * 20} | {'y' * 20} |",
         f"```\na{' ' * 21}b\n{'-' * 20}  {'-' * 20}\n{'x' * 20}  {'y' * 20}\n```",

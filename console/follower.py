@@ -14,7 +14,7 @@ from console.printed import AskShown, Shown
 from console.screen import Screen
 from console.shown_store import ShownStore
 from console.text import one_line
-from console.view import View, fold, view_of, with_older_asks
+from console.view import View, WaitingPrompt, fold, view_of, waiting_prompt, with_first_read
 from sessions import events as e
 from sessions.errors import CoreLost, SessionError
 from sessions.events import Feed, PartialText
@@ -37,7 +37,7 @@ class Follower:
         self._switched = asyncio.Event()
         self._growing: tuple[Growing, ...] = ()
         self._missed_until = 0
-        self._open_asks: tuple[Ask, ...] = ()
+        self._first_read: tuple[tuple[Ask, ...], tuple[WaitingPrompt, ...]] | None = None
         self._opened_at = 0
 
     def open(self, session_id: str) -> None:
@@ -72,7 +72,7 @@ class Follower:
         try:
             info = await core.perform(self._actor, c.GetSession(session_id=session_id))
             self._opened_at = info.last_event
-            self._open_asks = await self._asks_of(core, info)
+            self._first_read = await self._asks_of(core, info), await self._queue_of(core, info)
             self.view = await self._opened(info)
             # Bounded: while the terminal is slow, the events wait in the core and not here.
             items: asyncio.Queue[Feed] = asyncio.Queue(_FEED_ITEMS)
@@ -89,6 +89,11 @@ class Follower:
         reads = [c.ReadAsk(session_id=info.id, ask_id=ask_id) for ask_id in info.open_asks]
         return tuple([(await core.perform(self._actor, read)).ask for read in reads])
 
+    async def _queue_of(self, core: c.Core, info: c.SessionInfo) -> tuple[WaitingPrompt, ...]:
+        reads = [c.ReadTurn(session_id=info.id, turn_id=turn_id) for turn_id in info.queued_turns]
+        turns = [(await core.perform(self._actor, read)).turn for read in reads]
+        return tuple(waiting_prompt(turn.id, turn.prompt) for turn in turns)
+
     async def _refused(self, error: Exception) -> None:
         if isinstance(error, CoreLost) or not isinstance(error, SessionError):
             raise error
@@ -103,9 +108,8 @@ class Follower:
         view = known or view_of(info, max(0, info.last_event - _HISTORY_EVENTS))
         shown: list[Shown] = [AskShown(ask) for ask in view.asks]
         if view.number >= info.last_event:
-            view, older = with_older_asks(view, self._open_asks)
+            view, older = self._with_first_read(view)
             shown += older
-            self._open_asks = ()
         columns = self._screen.columns
         pieces = [
             render.render_line(f"── {view.title or info.title or 'session'} ({info.id})", "bold", columns)
@@ -158,12 +162,19 @@ class Follower:
             case _:
                 pass
         self.view, shown = fold(self.view, item)
-        if item.number >= self._opened_at and self._open_asks:
+        if item.number >= self._opened_at:
             # Only now: an ask that one of the events up to here opened stands at its place in the history.
-            self.view, older = with_older_asks(self.view, self._open_asks)
+            self.view, older = self._with_first_read(self.view)
             shown += older
-            self._open_asks = ()
         if shown and item.number <= self._missed_until:
             self._missed_until = 0
             self._screen.remark("Since you were here:")
         return shown
+
+    def _with_first_read(self, view: View) -> tuple[View, list[Shown]]:
+        """Return the view with what the first read brought, once, and what to print."""
+        if self._first_read is None:
+            return view, []
+        asks, queue = self._first_read
+        self._first_read = None
+        return with_first_read(view, asks, queue)

@@ -95,7 +95,7 @@ class View(msgspec.Struct, frozen=True):
 
 def view_of(info: SessionInfo, after: int) -> View:
     """Return the first view, at event `after`, of a session that this terminal has not shown yet."""
-    # Neither asks nor queue: the events after `after` bring them. `with_older_asks` adds asks from before.
+    # Neither asks nor queue: the events after `after` bring them. `with_first_read` adds those from before.
     return View(
         session_id=info.id,
         number=after,
@@ -110,11 +110,25 @@ def view_of(info: SessionInfo, after: int) -> View:
     )
 
 
-def with_older_asks(view: View, asks: Sequence[Ask]) -> tuple[View, list[Shown]]:
-    """Return the view with those of the open `asks` that none of its events brought, and what to print."""
-    known = {ask.id for ask in view.asks}
-    older = tuple(ask for ask in asks if ask.id not in known)
-    return replace(view, asks=(*older, *view.asks)), [AskShown(ask) for ask in older]
+def waiting_prompt(turn_id: TurnId, text: str) -> WaitingPrompt:
+    """Return a prompt of the queue."""
+    # Cut: the view is written to its file after every event, and a prompt may be megabytes.
+    return WaitingPrompt(turn_id, text[:_KEPT_PROMPT_CHARS])
+
+
+def with_first_read(
+    view: View, asks: Sequence[Ask], queue: Sequence[WaitingPrompt]
+) -> tuple[View, list[Shown]]:
+    """Return the view with the open `asks` and the `queue` that were read at its event, and what to print.
+
+    They also hold what none of the view's events brought.
+    """
+    known_asks = {ask.id for ask in view.asks}
+    older = tuple(ask for ask in asks if ask.id not in known_asks)
+    known = {each.turn_id: each for each in view.waiting if each.text}
+    waits = tuple(known.get(each.turn_id, each) for each in queue)
+    sent = tuple(each for each in view.waiting if each.sent)
+    return replace(view, asks=(*older, *view.asks), waiting=(*sent, *waits)), [AskShown(ask) for ask in older]
 
 
 def fold(view: View, numbered: e.Numbered) -> tuple[View, list[Shown]]:
@@ -145,8 +159,7 @@ def _fold_turn(view: View, numbered: e.Numbered) -> tuple[View, list[Shown]]:
     event = numbered.event
     match event:
         case e.TurnQueued():
-            # Cut: the view is written to its file after every event, and a prompt may be megabytes.
-            prompt = WaitingPrompt(event.turn_id, event.prompt[:_KEPT_PROMPT_CHARS])
+            prompt = waiting_prompt(event.turn_id, event.prompt)
             others = view.waiting
             return replace(view, waiting=(prompt, *others) if event.front else (*others, prompt)), []
         case e.TurnEdited():
@@ -166,7 +179,9 @@ def _fold_turn(view: View, numbered: e.Numbered) -> tuple[View, list[Shown]]:
             begun = replace(view, running=event.turn_id, running_since_ms=numbered.at_ms)
             return begun, [NoticeShown("Claude goes on by itself: background work has reported.")]
         case e.TurnHeldBack():
-            return replace(view, waiting=_held_back(view, event.turn_id), running=None), []
+            return replace(view, waiting=_next_again(view, event.turn_id), running=None), []
+        case e.TurnRequeued():
+            return replace(view, waiting=_next_again(view, event.turn_id)), []
         case e.TurnElsewhere():
             return view, [NoticeShown("This was said in another terminal:"), PromptShown(event.prompt)]
         case e.BlockAdded():
@@ -221,23 +236,26 @@ def _without(view: View, turn_id: TurnId) -> tuple[WaitingPrompt, ...]:
     return tuple(each for each in view.waiting if each.turn_id != turn_id)
 
 
-def _held_back(view: View, turn_id: TurnId) -> tuple[WaitingPrompt, ...]:
-    """Return the queue with this turn as its first."""
+def _next_again(view: View, turn_id: TurnId) -> tuple[WaitingPrompt, ...]:
+    """Return the queue with this turn, which was sent before, as its first."""
     sent = [each for each in view.waiting if each.turn_id == turn_id]
     # The event has no text. A turn that is no longer in `waiting` has begun: its prompt is the last one shown.
-    again = replace(sent[0], sent=False) if sent else WaitingPrompt(turn_id, view.last_prompt, was_shown=True)
+    begun = WaitingPrompt(turn_id, view.last_prompt, was_shown=bool(view.last_prompt))
+    again = replace(sent[0], sent=False) if sent else begun
     return (again, *_without(view, turn_id))
 
 
 def _started(view: View, turn_id: TurnId, at_ms: int) -> tuple[View, list[Shown]]:
     begins = [each for each in view.waiting if each.turn_id == turn_id]
-    prompts = [each.text for each in begins if not each.was_shown]
+    prompts = [each.text for each in begins if each.text and not each.was_shown]
+    # Empty if its events came before the first one that was read: then nobody knows its prompt.
+    unknown = view.last_prompt if view.running == turn_id else ""
     begun = replace(
         view,
         waiting=_without(view, turn_id),
         running=turn_id,
         running_since_ms=at_ms,
-        last_prompt=prompts[0] if prompts else view.last_prompt,
+        last_prompt=begins[0].text if begins else unknown,
         # The same trouble in another turn is news again.
         last_sentence="",
     )

@@ -13,7 +13,7 @@ from api.access import Actor, Role
 from api.words.states import State
 from console import live
 from console.follower import Follower
-from console.view import View, fold, view_of
+from console.view import View, WaitingPrompt, fold, view_of
 from sessions import events as e
 from sessions.asks import Ask, PermissionBody
 from sessions.model import Activity, AskId, Lifecycle, PermissionMode, SessionId, TurnId, TurnStatus
@@ -33,6 +33,7 @@ INFO = SimpleNamespace(
     activity=Activity.ASKING,
     last_event=400,
     open_asks=(OLD.id, NEW.id),
+    queued_turns=(TurnId("late"), TurnId("cut"), TurnId("long ago")),
     running_turn=TurnId("t"),
 )
 
@@ -46,8 +47,11 @@ def test_a_turn_that_began_before_the_first_event_can_be_interrupted_and_ends() 
     assert not view.is_busy
 
 
-@pytest.mark.parametrize("known", [None, View(ID, 399), View(ID, 400, asks=(NEW,))])
-async def test_an_ask_that_was_opened_before_the_first_event_is_shown_once(known: View | None) -> None:
+_STALE = WaitingPrompt(TurnId("gone"), "withdrawn since")
+
+
+@pytest.mark.parametrize("known", [None, View(ID, 399), View(ID, 400, asks=(NEW,), waiting=(_STALE,))])
+async def test_what_waited_before_the_first_event_is_shown_once(known: View | None) -> None:
     printed, views, is_shown = [], list[View](), asyncio.Event()
 
     async def print_(text: str) -> None:
@@ -61,6 +65,9 @@ async def test_an_ask_that_was_opened_before_the_first_event_is_shown_once(known
     async def perform(_: Actor, command: Any) -> Any:
         if isinstance(command, c.GetSession):
             return INFO
+        if isinstance(command, c.ReadTurn):
+            turn_id = TurnId(command.turn_id)
+            return SimpleNamespace(turn=SimpleNamespace(id=turn_id, prompt=f"prompt {turn_id}"))
         assert isinstance(command, c.ReadAsk)
         return SimpleNamespace(ask={each.id: each for each in (OLD, NEW)}[AskId(command.ask_id)])
 
@@ -81,4 +88,5 @@ async def test_an_ask_that_was_opened_before_the_first_event_is_shown_once(known
     with pytest.raises(asyncio.CancelledError):
         await running
     assert views[0].asks == (OLD, NEW)
+    assert [each.text for each in views[0].waiting] == ["prompt late", "prompt cut", "prompt long ago"]
     assert "".join(printed).count("ls old") == 1

@@ -16,7 +16,7 @@ from console.printed import (
     TurnOver,
 )
 from console.shown_store import ShownStore
-from console.view import View, fold
+from console.view import View, fold, waiting_prompt, with_first_read
 from sessions import events as e
 from sessions.model import (
     Activity,
@@ -100,6 +100,24 @@ def test_a_prompt_that_a_limit_holds_back_waits_under_its_own_text_and_is_shown_
     # Held back after it began, it is on the screen already.
     view, shown = play(held_back, e.TurnSent(T2, 1), held_back, e.TurnSent(T2, 1), e.TurnStarted(T2), view=view)
     assert (shown, view.running, view.waiting) == ([], T2, ())
+
+
+def test_a_cut_turn_that_is_queued_again_waits_as_the_next_and_its_prompt_is_shown_once() -> None:
+    again = e.TurnRequeued(T1, TurnKind.PROMPT, "me", "uuid", 1)
+    cut = e.TurnEnded(T1, TurnStatus.CUT)
+    view, _ = play(queued(T1, "one"), e.TurnSent(T1, 1), e.TurnStarted(T1), cut, queued(T2, "two"), again)
+    assert [(each.turn_id, each.text) for each in view.waiting] == [(T1, "one"), (T2, "two")]
+    view, shown = play(e.TurnSent(T1, 2), e.TurnStarted(T1), view=view)
+    assert (shown, view.running, [each.text for each in view.waiting]) == ([], T1, ["two"])
+
+
+def test_a_turn_whose_prompt_came_before_the_first_event_never_waits_under_another_one() -> None:
+    view, _ = play(queued(T1, "one"), e.TurnStarted(T1), DONE, e.TurnStarted(T2), e.TurnHeldBack(T2, "uuid 2"))
+    assert [each.text for each in view.waiting] == [""]
+    read = (waiting_prompt(T2, "two"),)
+    view, _ = with_first_read(view, (), read)
+    _, shown = play(e.TurnStarted(T2), view=view)
+    assert shown == [PromptShown("two")]
 
 
 def test_a_tool_that_ran_when_the_terminal_died_is_shown_with_its_result(tmp_path: Path) -> None:

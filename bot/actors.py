@@ -11,6 +11,7 @@ import msgspec
 from api.access import Actor, Role
 
 FACE = "discord"
+_LARGEST_ID = 2**64 - 1
 VIEWER = Actor("bridge:view", FACE, Role.ADMIN)
 """The face itself: the actor that reads sessions to show them, and looks up places before the user is known."""
 
@@ -60,8 +61,10 @@ def core_id(discord_id: int) -> str:
 
 def discord_id(core_name: str) -> int | None:
     """Return the Discord id of a user, role or channel from the core's name; None for names of other faces."""
+    from texts.whole_numbers import whole_number  # a start has no use for it
+
     face, _, number = core_name.partition(":")
-    return int(number) if face == FACE and number.isdecimal() else None
+    return whole_number(number, _LARGEST_ID) if face == FACE else None
 
 
 def actor_of(policy: AccessPolicy, somebody: Somebody) -> Actor:

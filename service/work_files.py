@@ -134,8 +134,9 @@ def file_place(session: Session, wish: GetFile) -> tuple[Path, GetFile]:
     """Return the directory that holds the wished file, and the wish as seen from there. Blocks."""
     if wish.returned_by:
         from sessions.returned_pictures import returned_name, returned_of  # few tools return pictures
+        from texts.whole_numbers import LARGEST, whole_number
 
-        number = int(wish.path) if wish.path.isdecimal() and len(wish.path) < 4 else 0
+        number = whole_number(wish.path, LARGEST) or 0
         returned = returned_of(session.around.run_directory, session.id)
         return returned, replace(wish, path=returned_name(wish.returned_by, number))
     work_directory = Path(session.snapshot.work_directory)

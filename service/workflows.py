@@ -25,6 +25,7 @@ from sessions.session import Session
 from sessions.topics import Topic
 from sessions.trust import trust_now
 from sessions.work_directory import open_project
+from texts.whole_numbers import LARGEST, whole_number
 from workdirs.manifests import Manifests, find_commands
 from workdirs.merge_choices import Strategy
 from workflows import model as m
@@ -260,7 +261,7 @@ class WorkflowRoom:
             until_ms=command.until_ms,
             text=command.text,
             only_active=command.only_active,
-            before=int(command.cursor) if command.cursor.isdecimal() and len(command.cursor) < 16 else None,
+            before=whole_number(command.cursor, LARGEST),
             limit=command.limit,
         )
         found, cursor = await self.runs.query_sessions(query)

@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 
 from api import Command, Nothing
 from api.access import Action, Actor
+from texts.whole_numbers import LARGEST, whole_number
 from web import guard
 from web.act_keys import fingerprint
 from web.parts import WebParts
@@ -171,9 +172,8 @@ async def _act(request: web.Request, route: Route, parts: WebParts, actor: Actor
 
 def ordinal_of(call: Call) -> int:
     """Return the place of a block in the path; -1, which no block has, for another text."""
-    ordinal = call.place("ordinal")
-    # SQLite takes 64 bits, and `int` of very many digits takes quadratic time.
-    return int(ordinal) if ordinal.isdecimal() and len(ordinal) < 10 else -1
+    ordinal = whole_number(call.place("ordinal"), LARGEST)
+    return -1 if ordinal is None else ordinal
 
 
 async def read_body(request: web.Request, kind: Any) -> Any:

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from api import Rename, Share
 from api.access import Role
-from bot.actors import core_id
+from bot.actors import core_id, discord_id
 from service import ServiceParts, SessionService
 from service.exporting import export_session
 from sessions.errors import NotAllowed
@@ -81,3 +81,9 @@ async def test_a_right_taken_away_while_an_export_is_made_keeps_the_file_back(
     given = await bob.slash(thread, "files export").settled()
     assert given.reply is not None
     assert given.reply.attachments
+
+
+def test_a_name_of_any_length_is_a_discord_id_or_none() -> None:
+    assert discord_id("discord:1372000000000000001") == 1372000000000000001
+    assert discord_id(f"discord:{'9' * 5_000}") is None
+    assert discord_id("terminal:1") is None

@@ -9,6 +9,7 @@ from aiohttp import web
 import api as c
 from api.access import Actor, Role
 from sessions.errors import SharedPageNotFound
+from texts.whole_numbers import LARGEST, whole_number
 from web.forms import form_key, read_form
 from web.guard import client_of
 from web.page_routes import form_route, page_response, page_route
@@ -96,24 +97,23 @@ async def publish_by_form(call: Call) -> web.Response:
     form = await read_form(call.request)
     form_key(form)
     call.check_fresh()
-    days = form.get("days", "")
+    days = whole_number(form.get("days", ""), c.LONGEST_DAYS)
     command = c.PublishSharedPage(
         session_id=call.session_id,
         page_id=form.get("page", ""),
-        days=int(days) if days.isdecimal() and len(days) < 3 else 7,
+        days=7 if days is None else days,
     )
     html = published_page(call.parts, call.actor, call.session_id, await call.perform(command))
     return page_response(html)
 
 
 def _options(form: Mapping[str, str]) -> c.ShareOptions:
-    until = form.get("until", "").strip()
     return c.ShareOptions(
         tools="tools" in form,
         thinking="thinking" in form,
         file_names="file_names" in form,
         take_out=tuple(line.strip() for line in form.get("take_out", "").split("\n") if line.strip())[:100],
-        until_turn=int(until) if until.isdecimal() and len(until) < 10 else None,
+        until_turn=whole_number(form.get("until", "").strip(), LARGEST),
     )
 
 

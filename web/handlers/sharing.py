@@ -7,6 +7,7 @@ import msgspec
 import api as c
 from sessions.errors import RuleNotFound
 from sessions.model import ShareLevel, Trust
+from texts.whole_numbers import LARGEST, whole_number
 from web.principals import Scope
 from web.problems import Refused
 from web.routing import Call, Route
@@ -45,14 +46,13 @@ async def read_permissions(call: Call) -> c.PermissionRules:
 
 async def take_permission_back(call: Call) -> c.Nothing:
     """Take a permission rule back, at once."""
-    rule = call.place("rule_id")
-    # More digits are no number for SQLite.
-    if not rule.isdecimal() or len(rule) > 15:
+    rule = whole_number(call.place("rule_id"), LARGEST)
+    if rule is None:
         raise Refused(404, "rule_not_found", "There is no such rule.")
     listed = await call.perform(c.ReadPermissions(session_id=call.session_id))
-    if all(each.id != int(rule) for each in listed.rules):
-        raise RuleNotFound(int(rule))
-    return await call.perform(c.TakeBackPermission(session_id=call.session_id, rule_id=int(rule)))
+    if all(each.id != rule for each in listed.rules):
+        raise RuleNotFound(rule)
+    return await call.perform(c.TakeBackPermission(session_id=call.session_id, rule_id=rule))
 
 
 async def read_trust(call: Call) -> c.ProjectTrust:

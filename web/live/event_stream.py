@@ -12,6 +12,7 @@ from aiohttp import web
 import api as c
 from api.access import Actor
 from sessions.events import Numbered
+from texts.whole_numbers import LARGEST, whole_number
 from web.doors import Watcher
 from web.guard import actor_now
 from web.problems import Refused
@@ -34,9 +35,8 @@ async def events(call: Call) -> web.StreamResponse:
     An `event` is a stored event with its number as id, a `partial` is text that grows.
     """
     query: EventQuery = call.query
-    last = call.request.headers.get("Last-Event-ID", "")
-    # The header is text from outside: more digits than a number of SQLite has are not read.
-    after = int(last) if last.isdecimal() and len(last) < 16 else query.after
+    last = whole_number(call.request.headers.get("Last-Event-ID", ""), LARGEST)
+    after = query.after if last is None else last
     # Asked for before the answer begins: a refusal must still be able to be one.
     info = await call.perform(c.GetSession(session_id=call.session_id))
     # No await from the count to `watching`: otherwise streams opened at once would all pass.

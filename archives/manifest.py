@@ -55,7 +55,7 @@ def from_json(data: bytes) -> Manifest:
     try:
         # The head alone first: a newer schema may have fields that cannot be read here.
         head = _heads.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BundleRefused(NAME, "this is no manifest") from error
     if head.format != FORMAT:
         raise BundleRefused(NAME, "this is not a backup that the bridge made")
@@ -65,5 +65,5 @@ def from_json(data: bytes) -> Manifest:
         )
     try:
         return _manifests.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BundleRefused(NAME, "a part of it does not have the form of a manifest") from error

@@ -162,8 +162,7 @@ class HostDirectory:
         """Return the launch record, or None if the launch was not completed."""
         try:
             return msgspec.json.decode((self.path / "launch.json").read_bytes(), type=LaunchRecord)
-        # On bytes that are not UTF-8, msgspec raises `UnicodeDecodeError` besides its own errors.
-        except (FileNotFoundError, NotADirectoryError, msgspec.DecodeError, UnicodeDecodeError):
+        except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
             return None
 
     def pids(self) -> HostPids | None:

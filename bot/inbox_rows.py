@@ -180,7 +180,7 @@ async def was_noted_of_an_edit(db: Database, message_id: int, note: str) -> bool
 def _inbox_row(row: Sequence[Any]) -> InboxRow:
     try:
         body = msgspec.json.decode(row[4], type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         log.exception("body of an inbox row not readable", extra={"inbox": row[0]})
         body = {}  # its handler refuses it, and goes on with the next one
     return InboxRow(row[0], row[1], row[2], row[3], body, row[5])

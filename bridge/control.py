@@ -166,7 +166,7 @@ class _Connection:
     async def _take(self, line: bytes, tasks: asyncio.TaskGroup) -> None:
         try:
             request = wire.requests.decode(line)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             await self._refuse(_id_of(line), f"The request cannot be understood: {error}.")
             return
         match request:
@@ -291,7 +291,7 @@ def _id_of(line: bytes) -> int:
     """Return the id of an invalid request; 0 if it has none."""
     try:
         return msgspec.json.decode(line, type=_OnlyId).id
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return 0
 
 

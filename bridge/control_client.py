@@ -238,8 +238,8 @@ class _Line:
         try:
             async with asyncio.timeout(_GREETING_S):
                 response: wire.Response = wire.responses.decode(await self._reader.readline())
-        # `ValueError`: a line longer than asyncio's buffer. Whatever listens there, it is no bridge.
-        except (TimeoutError, ConnectionError, ValueError, msgspec.DecodeError) as error:
+        # `ValueError`: also a line longer than asyncio's buffer. Whatever listens there, it is no bridge.
+        except (TimeoutError, ConnectionError, ValueError, RecursionError) as error:
             raise _lost() from error
         return response
 

@@ -12,8 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from api import Core, NoteRefusal, wire
 from api.access import Actor, Role
 from bridge import control_socket
@@ -95,7 +93,7 @@ class Entrance:
             return None
         try:
             return self._keys.kind_of(wire.first_line.decode(line).key)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        except (ValueError, RecursionError):
             return None
 
     async def _note(self, actor: Actor) -> None:

@@ -144,7 +144,7 @@ class DiscordRest:
                 return msgspec.json.decode(await answer.read(), type=kind)
         except (ClientError, TimeoutError, OSError) as error:
             raise DiscordUnreachable("Discord does not answer.") from error
-        except (msgspec.DecodeError, ValueError) as error:
+        except (ValueError, RecursionError) as error:
             raise DiscordUnreachable("What answers is not Discord.") from error
 
 

@@ -26,7 +26,7 @@ class ShownStore:
         """Return the view shown last of the session; None if there is none, or another version wrote it."""
         try:
             view = _views.decode(self._path(session_id).read_bytes())
-        except (OSError, ValueError, msgspec.DecodeError):
+        except (OSError, ValueError, RecursionError):
             return None
         return view if view.session_id == session_id else None
 

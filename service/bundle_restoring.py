@@ -183,7 +183,7 @@ def _checked(source: Path) -> tuple[Manifest, BundledSession, bytes]:
             raise BundleRefused(name, "it is missing")
     try:
         facts = msgspec.json.decode(read_entry(source, entries[FACTS]), type=BundledSession)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise BundleRefused(FACTS, "a part of it does not have the form of a bundle") from error
     # It becomes a part of a path.
     if not is_readable_id(facts.name):

@@ -28,7 +28,7 @@ async def restore_project(parts: ServiceParts, backup: StoredBackup, project: st
     directory = whole_of(parts, backup.info)
     try:
         found = msgspec.json.decode((directory / PROJECTS).read_bytes(), type=list[BackedUpProject])
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise BackupRefused("the list of projects in this backup cannot be read") from error
     chosen = next((each for each in found if each.name == project), None)
     if chosen is None:

@@ -113,8 +113,7 @@ def read_archive(data: bytes) -> SessionArchive:
         )
     try:
         archive = _archives.decode(data)
-    # msgspec raises the last two itself, for bytes that are not UTF-8 and for deep nesting.
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ImportRefused("The file is damaged: a part of it does not have the form of an export.") from error
     _check(archive)
     return archive
@@ -123,7 +122,7 @@ def read_archive(data: bytes) -> SessionArchive:
 def _head(data: bytes) -> _Head:
     try:
         return _heads.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ImportRefused("The file is not a JSON export, or it is cut off.") from error
 
 

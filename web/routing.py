@@ -183,7 +183,7 @@ async def read_body(request: web.Request, kind: Any) -> Any:
         raise Refused(415, "json_needed", "Send the body as application/json.")
     try:
         return msgspec.json.decode(await request.read(), type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise Refused(400, "wrong_body", f"The body cannot be understood: {error}.") from None
 
 

@@ -125,6 +125,5 @@ def _last_block(text: str) -> tuple[str, str] | None:
 def _decoded(raw: str | bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(raw, type=kind)
-    # msgspec encodes a text first, which lone surrogates do not survive.
-    except (msgspec.ValidationError, msgspec.DecodeError, UnicodeEncodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise AnswerWrong(f"its JSON does not fit: {error}") from error

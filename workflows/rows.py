@@ -198,7 +198,7 @@ def _read(row: Row) -> Run | UnreadableRun:
 def _decoded(run_id: str, data: Any) -> Run:
     try:
         run = _decoder.decode(data)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise RunUnreadable(run_id) from error
     # A newer bridge wrote it: changed here, it would lose what this version does not know.
     if run.schema > SCHEMA or run.id != run_id:

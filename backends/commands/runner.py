@@ -87,7 +87,7 @@ class _Place:
         """Return the stored end; None before it is stored."""
         try:
             found = msgspec.json.decode((self.path / "result.json").read_bytes(), type=Result)
-        except (OSError, msgspec.DecodeError):
+        except (OSError, ValueError, RecursionError):
             return None
         output = CommandOutput(self.path / "output", found.printed_bytes, found.is_cut)
         match found.how:

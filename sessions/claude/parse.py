@@ -121,7 +121,7 @@ def _piece(line: bytes) -> _DeltaLine | None:
         return None
     try:
         return _delta_decoder.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return None  # a lone surrogate, or a new shape of the line
 
 

@@ -51,7 +51,7 @@ def _last_object(line: bytes, end: int, to_read: int) -> tuple[int, int]:
             break
         try:
             _decoder.decode(view[start:])
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             to_read -= _A_TRY + _read_until(error, end - start)
             continue
         return start, to_read

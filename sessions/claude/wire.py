@@ -32,7 +32,7 @@ def decode(line: bytes) -> tuple[Any, str]:
     """
     try:
         value, trouble = _decoder.decode(line), ""
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (ValueError, RecursionError):
         value, trouble = _decoded_patiently(line)
     # Counting brackets is cheap, and walking the value is not: a line with few brackets cannot nest too deep.
     brackets = line.count(b"{") + line.count(b"[")

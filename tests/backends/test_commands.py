@@ -17,7 +17,7 @@ import machine
 from backends.base import LaunchRefused, LaunchSpec
 from backends.commands.keeper import READY, Request
 from backends.commands.model import CommandEnd, CommandNotStarted, CommandSpec, Exited, Lost, Stopped, TimedOut
-from backends.commands.runner import Commands
+from backends.commands.runner import Commands, _Place
 from backends.directory import MARKER
 from backends.sandbox.bwrap import in_bwrap
 from backends.sandbox.landlock import in_landlock, landlock_abi
@@ -259,6 +259,14 @@ async def test_a_command_that_ends_before_its_start_is_told_does_not_end_the_one
         said = await asyncio.to_thread(pipe.read)
     await telling
     assert (said.lstrip(b"x"), keeper.returncode) == (READY, 0)
+
+
+@pytest.mark.parametrize("stored", [b'{"how": "\xff"}', b'{"more": ' + b"[" * 100_000, b""])
+def test_a_damaged_result_is_none(stored: bytes, tmp_path: Path) -> None:
+    place = _Place(tmp_path, SESSION, "1")
+    place.path.mkdir(parents=True)
+    (place.path / "result.json").write_bytes(stored)
+    assert place.end() is None
 
 
 async def test_a_directory_that_is_gone_is_said(plain: Commands, tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ class _Tab:
     async def _take(self, text: str) -> None:
         try:
             wish = f.wishes.decode(text)
-        except (msgspec.DecodeError, UnicodeError, RecursionError):
+        except (ValueError, RecursionError):
             await self._socket.close(code=1007, message=b"not understood")
             return
         # Counted for the login, not for the socket: eight sockets have no more than one.

@@ -1,5 +1,6 @@
 """An ask as a card shows it, and its content in full: shared by open and closed cards. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -16,6 +17,8 @@ from sessions.stored import StoredAsk
 
 MOST_WORDS = 300
 """Most characters of Claude's or the CLI's words on a call. Cards cut longer ones; the file has them whole."""
+_MOST_WORK = 2_000_000
+"""Steps of comparing lines in one ask, some 0.1 s: `difflib` would take hours for edits of megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,10 +75,14 @@ def what_of(body: PermissionBody, work_directory: str = "", *, whole: bool = Fal
     )
     edits = given.get("edits")
     if isinstance(edits, list):
-        parts = [_diff(each) for each in edits if isinstance(each, Mapping)]
-        return "\n".join([f"--- {path}", *parts]), "diff"
+        parts, left = [f"--- {path}"], _MOST_WORK
+        for each in edits:
+            if isinstance(each, Mapping):
+                part, left = _diff(each, left)
+                parts.append(part)
+        return "\n".join(parts), "diff"
     if "new_string" in given:
-        return f"--- {path}\n{_diff(given)}", "diff"
+        return f"--- {path}\n{_diff(given, _MOST_WORK)[0]}", "diff"
     content = given.get("content")
     if path and isinstance(content, str):
         added = "\n".join(f"+{line}" for line in content.split("\n"))
@@ -115,10 +122,39 @@ def described(body: PermissionBody) -> str:
     return f" · {words}" if words else ""
 
 
-def _diff(edit: Mapping[str, Any]) -> str:
-    old, new = str(edit.get("old_string", "")), str(edit.get("new_string", ""))
-    import difflib  # only here: a start does not need it
+def _diff(edit: Mapping[str, Any], most_work: int) -> tuple[str, int]:
+    """Return the changed lines of an edit with two around them, and how much of `most_work` is left.
 
-    lines = list(difflib.unified_diff(old.split("\n"), new.split("\n"), lineterm="", n=2))[2:]
+    If finding out which lines moved would take more work, all lines from the first change to the last one count
+    as changed.
+    """
+    old, new = (str(edit.get(name, "")).split("\n") for name in ("old_string", "new_string"))
+    before = _count_alike(old, new)
+    behind = _count_alike(old[before:][::-1], new[before:][::-1])
+    removed, added = old[before : len(old) - behind], new[before : len(new) - behind]
+    first, last = old[max(0, before - 2) : before], old[len(old) - behind :][:2]
+    work = _work(removed, added)
+    if work <= most_work:
+        import difflib  # only here: a start does not need it
+
+        most_work -= work
+        compared = difflib.unified_diff([*first, *removed, *last], [*first, *added, *last], lineterm="", n=2)
+        lines = [line for line in list(compared)[2:] if not line.startswith("@@")]
+    else:
+        signs = ((" ", first), ("-", removed), ("+", added), (" ", last))
+        lines = [f"{sign}{line}" for sign, part in signs for line in part]
     every = "\n(everywhere in the file)" if edit.get("replace_all") is True else ""
-    return "\n".join(line for line in lines if not line.startswith("@@")) + every
+    return "\n".join(lines) + every, most_work
+
+
+def _count_alike(old: Sequence[str], new: Sequence[str]) -> int:
+    """Return the number of lines up to the first that differs."""
+    pairs = enumerate(zip(old, new, strict=False))
+    return next((number for number, (one, other) in pairs if one != other), min(len(old), len(new)))
+
+
+def _work(old: Sequence[str], new: Sequence[str]) -> int:
+    """Return the most steps that `difflib` may take: all pairs of equal lines for each line that it keeps."""
+    counts = Counter(new)
+    pairs = sum(counts[line] for line in old)
+    return (len(old) + len(new) + pairs) * max(1, min(len(old), len(new), pairs))

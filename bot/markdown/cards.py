@@ -5,6 +5,7 @@ Leaves Claude's answers to `answer`, and the cards themselves to the view.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Sequence
 
 from bot.markdown.cleaning import clean
@@ -76,17 +77,26 @@ def told_apart(texts: Sequence[str], limit: int) -> list[str]:
     """
     whole = [one_line(text, 10_000) for text in texts]
     cut = [shortened(text, limit) for text in whole]
-    shown: list[str] = []
-    for number, text in enumerate(whole):
-        alike = [other for other, its in zip(whole, cut, strict=True) if its == cut[number]]
-        line = cut[number]
-        if len(alike) > 1:
-            signs = enumerate(zip(*alike, strict=False))
+    alike: dict[str, list[str]] = defaultdict(list)
+    for text, its in zip(whole, cut, strict=True):
+        alike[its].append(text)
+    differ = {its: _first_difference(each, limit) for its, each in alike.items() if len(each) > 1}
+    shown = set[str]()
+    lines: list[str] = []
+    for number, (text, its) in enumerate(zip(whole, cut, strict=True), 1):
+        line = its
+        if its in differ:
             # A label that people choose by must show where it differs from the others.
-            differ = next((at for at, each in signs if len(set(each)) > 1), limit)
-            line = shortened(_ELLIPSIS + text[max(0, differ - limit // 4) :].lstrip(), limit)
-        shown.append(line if line not in shown else shortened(f"{number + 1}. {line}", limit))
-    return shown
+            line = shortened(_ELLIPSIS + text[max(0, differ[its] - limit // 4) :].lstrip(), limit)
+        lines.append(line if line not in shown else shortened(f"{number}. {line}", limit))
+        shown.add(lines[-1])
+    return lines
+
+
+def _first_difference(texts: Sequence[str], otherwise: int) -> int:
+    """Return the first place at which not all of `texts` have the same sign."""
+    signs = enumerate(zip(*texts, strict=False))
+    return next((at for at, each in signs if len(set(each)) > 1), otherwise)
 
 
 def code_block(text: str, language: str, limit: int) -> str:

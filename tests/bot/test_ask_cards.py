@@ -1,6 +1,7 @@
 """Cards of asks: within Discord's limits for any content, and a cut card has a way to all of it."""
 
 import re
+from collections.abc import Callable
 from typing import Any, get_args
 
 import pytest
@@ -10,10 +11,11 @@ from msgspec.structs import replace
 
 from api.words.asks import offered
 from bot.ask_decisions import DECISIONS
-from bot.ask_face import AskFace, whole_ask
+from bot.ask_face import AskFace, what_of, whole_ask
 from bot.asks_cards import ask_card
 from bot.bodies import Card, Select
 from bot.discord_bodies import MAX_CARD_CHARS, MAX_LABEL
+from bot.markdown.cards import told_apart
 from bot.transport import fingerprint
 from sessions.model import (
     Allow,
@@ -39,6 +41,7 @@ from sessions.model import (
     Suggestion,
 )
 from tests.bot.card_kit import SESSION, assert_within_limits, stored, texts
+from tests.growing_cost import LINEAR, cost_of_twice, times_as_long
 
 choices = st.builds(Choice, texts, texts)
 questions = st.builds(Question, texts, texts, st.lists(choices, max_size=30).map(tuple), st.booleans())
@@ -273,3 +276,52 @@ async def test_a_permission_shows_paths_of_the_project_and_none_of_the_machine(
     shown = ask_card(AskFace(stored(body), SESSION, 1, work_directory="shop")).texts[2]
     assert seen in shown
     assert not re.search("/srv|/Users", shown)
+
+
+def edits(*pairs: tuple[list[str], list[str]]) -> PermissionBody:
+    given = [{"old_string": "\n".join(old), "new_string": "\n".join(new)} for old, new in pairs]
+    return PermissionBody("MultiEdit", "use", {"file_path": "a.py", "edits": given})
+
+
+async def test_an_edit_shows_its_changed_lines_with_two_around_them() -> None:
+    old = [f"line {number}" for number in range(30)]
+    new = ["changed" if number in (4, 20) else line for number, line in enumerate(old)]
+    assert what_of(edits((old, new)))[0].split("\n") == [
+        *("--- a.py", " line 2", " line 3", "-line 4", "+changed", " line 5", " line 6"),
+        *(" line 18", " line 19", "-line 20", "+changed", " line 21", " line 22"),
+    ]
+
+
+async def test_an_edit_of_too_many_lines_shows_them_all_as_removed_and_added() -> None:
+    old = ["head", "same", "first", *(f"line {number % 50}" for number in range(9_000)), "last", "same", "end"]
+    new = [*old[:2], *old[-4:1:-1], *old[-2:]]
+    removed, added = [f"-{line}" for line in old[2:-2]], [f"+{line}" for line in new[2:-2]]
+    shown = what_of(edits((old, new)))[0].split("\n")
+    assert shown == ["--- a.py", " head", " same", *removed, *added, " same", " end"]
+
+
+@pytest.mark.parametrize(
+    "edit",
+    [
+        # Every other line is another one: nothing unusual in a file of its own.
+        lambda size: edits(([f"l{n}" for n in range(size)], [f"l{n}" if n % 2 else "x" for n in range(size)])),
+        lambda size: edits(([f"l{n % 101}" for n in range(size)], [f"l{n * 3 % 101}" for n in range(size)])),
+    ],
+    ids=["every other line", "lines again and again"],
+)
+async def test_an_edit_is_compared_in_linear_time(edit: Callable[[int], PermissionBody]) -> None:
+    assert cost_of_twice(lambda size: what_of(edit(size)), 4_000) < LINEAR
+
+
+async def test_many_edits_cost_together_no_more_than_some_times_plain_ones() -> None:
+    plain = edits(*[([f"a{n}" for n in range(199)], [f"b{n}" for n in range(198)])] * 40)
+    hostile = edits(*[(["a"] * 199, ["b", "a"] * 99)] * 40)
+    assert times_as_long(lambda: what_of(hostile), lambda: what_of(plain)) < 10
+
+
+async def test_many_offered_rules_are_told_apart_in_linear_time() -> None:
+    def labels(count: int) -> list[str]:
+        return told_apart([f"{'Always allow ' * 100}{number % 9}" for number in range(count)], 76)
+
+    assert len(set(labels(300))) == 300
+    assert cost_of_twice(labels, 300) < LINEAR

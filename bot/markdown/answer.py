@@ -15,6 +15,7 @@ from bot.markdown.scanner import Scanner
 LIMIT = 1900  # code points of a body; Discord takes 2000
 _LEAST_LIMIT = 100
 _MOST_LIMIT = 4000  # code points of a card; a message has 2000
+_FITTED_CHARS = 20_000  # read at once by `fitted`
 
 
 class AnswerSplitter:
@@ -119,5 +120,13 @@ def split_answer(text: str, *, finished: bool, limit: int = LIMIT) -> Sequence[s
 
 def fitted(text: str, room: int) -> tuple[str, bool]:
     """Return as much of Claude's Markdown `text` as fits `room`, and whether something is left out."""
-    bodies = split_answer(text, finished=True, limit=room)
-    return (bodies[0] if bodies else ""), len(bodies) > 1
+    splitter = AnswerSplitter(limit=room)
+    posts: Sequence[Post] = ()
+    for start in range(0, len(text) or 1, _FITTED_CHARS):
+        end = start + _FITTED_CHARS
+        splitter.feed(text[start:end])
+        posts = splitter.posts(finished=end >= len(text))
+        # All but the last are sealed. The rest may be megabytes, and nobody sees it here.
+        if len(posts) > 2:
+            break
+    return (posts[0].body if posts else ""), len(posts) > 1

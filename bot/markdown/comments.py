@@ -11,6 +11,7 @@ class Comment:
     def __init__(self, lines: Sequence[str] = ()) -> None:
         """Begin after `lines`."""
         self._lines = list(lines)
+        self._size = sum(map(len, lines)) + len(lines)  # with line ends: a comment of empty lines must end, too
 
     @property
     def is_open(self) -> bool:
@@ -26,14 +27,15 @@ class Comment:
         if not self._lines and not ("<!--" in line and line.lstrip(" ").startswith("<!--")):
             return None
         self._lines.append(line)
+        self._size += len(line) + 1
         if "-->" in line:
-            self._lines = []
+            self.give_up()
             rest = line.partition("-->")[2].strip()
             return [rest] if rest else []
         # A comment that never ends must not hide the rest of the answer.
-        return self.give_up() if sum(map(len, self._lines)) > LONGEST else []
+        return self.give_up() if self._size > LONGEST else []
 
     def give_up(self) -> Sequence[str]:
         """Return the lines of a comment without an end: they are text."""
-        lines, self._lines = self._lines, []
+        lines, self._lines, self._size = self._lines, [], 0
         return lines

@@ -17,6 +17,7 @@ class HtmlTable:
     def __init__(self, lines: Sequence[str] = ()) -> None:
         """Begin after `lines`."""
         self._lines = list(lines)
+        self._size = sum(map(len, lines)) + len(lines)  # with line ends: a block of empty lines must end, too
 
     @property
     def is_open(self) -> bool:
@@ -32,19 +33,23 @@ class HtmlTable:
         if not self._lines and (len(line) > LONGEST or _BEGINS.match(line) is None):
             return None
         self._lines.append(line)
+        self._size += len(line) + 1
+        # Before the end is looked for: a line with it may be megabytes, and the table is read at once.
+        if self._size > _MOST_CHARS:
+            return self.give_up()
         end = _ENDS.search(line)
         if end is None:
-            return self.give_up() if sum(map(len, self._lines)) > _MOST_CHARS else []
+            return []
         whole = "\n".join([*self._lines[:-1], line[: end.end()]])
         made, rest = _as_markdown(whole), line[end.end() :].strip()
         if not made:
             return self.give_up()
-        self._lines = []
+        self._lines, self._size = [], 0
         return [*made, *([rest] if rest else [])]
 
     def give_up(self) -> Sequence[str]:
         """Return the lines of a table that is not shown as one: they are text."""
-        lines, self._lines = self._lines, []
+        lines, self._lines, self._size = self._lines, [], 0
         return lines
 
 

@@ -16,6 +16,7 @@ class HtmlText:
     def __init__(self, lines: Sequence[str] = (), name: str = "", depth: int = 0) -> None:
         """Begin after `lines` of a block of the tag `name`, of which `depth` are open."""
         self._lines, self._name, self._depth = list(lines), name, depth
+        self._size = sum(map(len, lines)) + len(lines)  # with line ends: a block of empty lines must end, too
 
     @property
     def is_open(self) -> bool:
@@ -34,19 +35,21 @@ class HtmlText:
                 return None
             self._name, self._depth = found[1].lower(), 0
         self._lines.append(line)
+        self._size += len(line) + 1
+        # Before the end is looked for: a line with it may be megabytes, and the block is read at once.
+        if self._size > _MOST_CHARS:
+            return self.give_up()
         # Counted by the tag's own name: a list may stand in another one.
         tags = re.findall(rf"<(/?){self._name}(?=[ \t>/])", line, re.IGNORECASE)
         self._depth += sum(-1 if tag else 1 for tag in tags)
         if self._depth <= 0 or self._name == "hr":
-            lines, self._lines = self._lines, []
-            return _as_markdown("\n".join(lines))
+            return _as_markdown("\n".join(self.give_up()))
         # A heading ends on its line; a block without an end must not hide the rest of the answer.
-        is_text = self._name in _HEADINGS or sum(map(len, self._lines)) > _MOST_CHARS
-        return self.give_up() if is_text else []
+        return self.give_up() if self._name in _HEADINGS else []
 
     def give_up(self) -> Sequence[str]:
         """Return the lines of a block that is not shown as one: they are text."""
-        lines, self._lines = self._lines, []
+        lines, self._lines, self._size = self._lines, [], 0
         return lines
 
 
@@ -54,7 +57,10 @@ def _as_markdown(source: str) -> Sequence[str]:
     from bot.markdown.html_reader import HtmlReader  # its parser loads tables of names
 
     found = HtmlReader()
-    found.feed(source)
+    # The parser looks at the rest again for each half tag at the end: a second for 8,000 characters.
+    tags, end, rest = source.rpartition(">")
+    found.feed(tags + end)
     found.close()
+    found.handle_data(rest)
     found.end_line()
     return ["", *found.lines, ""]

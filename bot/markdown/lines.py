@@ -157,6 +157,14 @@ def is_delimiter(line: str) -> bool:
     return "-" in line and len(line) <= LONGEST and _DELIMITER.match(line.strip()) is not None
 
 
+def row_of(kind: Line, line: str, *, pipes: bool) -> str | None:
+    """Return the row that `line` adds to a table, or None. With `pipes`, each row begins with one."""
+    if isinstance(kind, TableRow):
+        return kind.text
+    is_row = isinstance(kind, Text) and not pipes and "|" in kind.text and len(line) <= LONGEST
+    return kind.text if isinstance(kind, Text) and is_row else None
+
+
 def heading_of(text: Text, line: str) -> Heading | None:
     """Return the heading that `line` makes of the line `text` before it.
 

@@ -102,8 +102,8 @@ class Scanner:
 
     def takes(self, beginning: str) -> bool:
         """Say whether `line` may get the `beginning` of an unfinished line. The rest then goes to `go_on`."""
-        if self._fence is not None:
-            return len(beginning) > lines.LONGEST
+        if self._fence is not None or (self._table is not None and not self._pipes):
+            return len(lines.unquoted(beginning)[1]) > lines.LONGEST  # a shorter line may end it, or be its row
         return not self._html.is_open and lines.is_certain(beginning)
 
     def go_on(self, text: str) -> None:
@@ -347,8 +347,8 @@ class Scanner:
     def _decides(self, kind: lines.Line, content: str, *, quoted: bool) -> bool:
         """Take a line that belongs to a table, or that turns the line before into a heading."""
         if self._table is not None:
-            if isinstance(kind, TableRow) or (not self._pipes and isinstance(kind, Text) and "|" in kind.text):
-                self._table.add(kind.text)
+            if (row := lines.row_of(kind, content, pipes=self._pipes)) is not None:
+                self._table.add(row)
                 if len(self._table.rows) >= _TABLE_ROWS:
                     self._table = self._push_table(self._table)
                 return True

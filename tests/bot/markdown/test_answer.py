@@ -3,6 +3,7 @@
 import re
 import time
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -10,11 +11,13 @@ from hypothesis import strategies as st
 
 from bot.markdown.answer import (
     AnswerSplitter,
+    fitted,
     split_answer,
 )
 from bot.markdown.cleaning import clean
 from tests.bot.markdown.dialect import loose_marks
 from tests.bot.markdown.samples import anything, put_together, well_formed, without_space
+from tests.growing_cost import LINEAR, cost_of_twice, times_as_long
 
 often = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 limits = st.sampled_from([100, 300, 1900])
@@ -62,6 +65,8 @@ def test_what_closes_late_is_the_same_in_small_pieces() -> None:
         (" 1. ````" + "word " * 390 + " " * 50, 1900, 2002),
         ("word" * 5 + " " * 490 + "end", 500, 505),
         ("> " + "word" * 5 + " " * 490 + "end", 500, 508),
+        ("a | b\n--- | ---\n" + "long " * 60 + "| row\nc | d\n", 1900, 300),
+        ("a | b\n--- | ---\n> " + "long " * 399 + "| row\nc | d\n", 1900, 2019),
     ],
     ids=[
         "code",
@@ -71,6 +76,8 @@ def test_what_closes_late_is_the_same_in_small_pieces() -> None:
         "fence in an item",
         "space",
         "quoted space",
+        "row of a table without pipes at its sides",
+        "line that is too long for a row",
     ],
 )
 def test_what_was_shown_at_a_bad_moment_is_the_same_in_the_end(text: str, limit: int, cut: int) -> None:
@@ -217,6 +224,33 @@ def test_hostile_text_of_100_000_characters_makes_posts_in_linear_time(sample: s
     cost(2_000)
     small = min(cost(25_000) for _ in range(3))
     assert cost(100_000) < 4 * small * 2.5 + 0.05
+
+
+@pytest.mark.parametrize(
+    "whole",
+    [
+        lambda size: "<!--" + "\n" * size,
+        lambda size: "<table>" + "\n" * size,
+        lambda size: "<ul>" + "\n" * size,
+        lambda size: "<ul>" + "<a " * (size // 10) + "</ul ",
+        lambda size: "a | b\n--- | ---\n" + "\U0001f1e9" * size + "|",
+    ],
+    ids=["comment", "table", "list", "half tags", "half flags in a row"],
+)
+def test_a_hostile_block_is_read_in_linear_time(whole: Callable[[int], str]) -> None:
+    assert cost_of_twice(lambda size: split_answer(whole(size), finished=True), 12_000) < LINEAR
+
+
+@pytest.mark.parametrize("begins", ["<!--", "<table>", "<ul>"])
+def test_a_block_of_empty_lines_does_not_hide_the_text_behind_it_for_ever(begins: str) -> None:
+    shown = split_answer(begins + "\n" * 9_000 + "The end.\n\n", finished=False)
+    assert shown[-1].endswith("The end.")
+
+
+def test_the_beginning_of_a_long_text_costs_no_more_than_that_of_a_short_one() -> None:
+    short = "Some **words** and `code`.\n\n" * 2_000
+    assert fitted(short, 1900) == fitted(short * 30, 1900) == (split_answer(short, finished=True)[0], True)
+    assert times_as_long(lambda: fitted(short * 30, 1900), lambda: fitted(short, 1900)) < 3
 
 
 def test_a_growing_answer_costs_its_growth() -> None:

@@ -209,8 +209,10 @@ def _at_field(form: AskForm, number: int) -> AskForm:
     """Return the form at field `number`, with the cursor and the ticks on its default."""
     moved = replace(form, question_number=number, cursor=0, ticked=frozenset(), trouble="")
     asked = moved.asked
-    values = [choice.value for choice in asked.choices] if asked is not None else []
-    at = [values.index(each) for each in (asked.default if asked is not None else ()) if each in values]
+    choices, default = (asked.choices, asked.default) if asked is not None else ((), ())
+    # The first choice of a value counts, so it is put in last.
+    places = {choice.value: place for place, choice in reversed(list(enumerate(choices)))}
+    at = [places[each] for each in default if each in places]
     return replace(moved, cursor=at[0] if at else 0, ticked=frozenset(at) if moved.takes_many else frozenset())
 
 

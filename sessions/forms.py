@@ -113,9 +113,9 @@ def field_value(field: FormField, given: Sequence[str]) -> Any:
         case FieldKind.NUMBER | FieldKind.INTEGER:
             return _number(field, texts[0])
         case FieldKind.YES_NO:
-            return _chosen(field, texts[0]) == YES.value
+            return _chosen(field, texts[:1]) == [YES.value]
         case FieldKind.CHOICE:
-            return _chosen(field, texts[0])
+            return _chosen(field, texts[:1])[0]
         case FieldKind.CHOICES:
             return _several(field, texts)
 
@@ -148,20 +148,21 @@ def _number(field: FormField, text: str) -> int | float:
     return number
 
 
-def _chosen(field: FormField, text: str) -> str:
-    """Return the value of the choice that `text` names by its value or its label."""
-    # Values before labels: the label of one choice may be the value of another.
+def _chosen(field: FormField, given: Sequence[str]) -> list[str]:
+    """Return the values of the choices that the texts name by their values or labels, each once."""
+    values = {choice.value for choice in field.choices}
+    labels: dict[str, list[str]] = {}
     for choice in field.choices:
-        if text == choice.value:
-            return choice.value
-    named = [each.value for each in field.choices if text.casefold() == each.label.casefold()]
-    if len(named) != 1:
+        labels.setdefault(choice.label.casefold(), []).append(choice.value)
+    # Values before labels: the label of one choice may be the value of another.
+    named = [[text] if text in values else labels.get(text.casefold(), []) for text in given]
+    if any(len(each) != 1 for each in named):
         raise FormRefused(field.title, "must be one of its choices")
-    return named[0]
+    return list(dict.fromkeys(value for (value,) in named))
 
 
 def _several(field: FormField, given: Sequence[str]) -> list[str]:
-    chosen = list(dict.fromkeys(_chosen(field, each) for each in given))
+    chosen = _chosen(field, given)
     _check_bounds(field, len(chosen), "choices")
     return chosen
 

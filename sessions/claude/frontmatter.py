@@ -56,18 +56,19 @@ def split(text: str) -> MarkdownFile:
 
 
 def _keys(lines: list[str]) -> dict[str, str]:
-    head: dict[str, str] = {}
+    # The parts of each value, joined once: adding each line to one text would copy that text each time.
+    head: dict[str, list[str]] = {}
     last = ""
     for line in lines:
         found = _KEY.fullmatch(line.rstrip())
         if found is not None:
             last, value = found[1].lower(), (found[2] or "").strip()
-            head[last] = "" if value.rstrip("+-") in ("|", ">") else value.strip("\"'")
+            head[last] = ["" if value.rstrip("+-") in ("|", ">") else value.strip("\"'")]
         elif line[:1].isspace() and last:
-            head[last] = f"{head[last]} {line.strip()}".strip()
+            head[last].append(line.strip())
         elif line[:1] in "{?[&*!|>%@`\"'":
-            head["(unreadable)"] = line.strip()[:100]
-    return head
+            head["(unreadable)"] = [line.strip()[:100]]
+    return {key: " ".join(filter(None, parts)) for key, parts in head.items()}
 
 
 def harmless(file: MarkdownFile, note: str = "") -> str:

@@ -31,6 +31,7 @@ from sessions.model import (
     RevisePlan,
     Suggestion,
 )
+from tests.growing_cost import LINEAR, cost_of_twice
 
 
 def form(body: AskBody) -> AskForm:
@@ -150,3 +151,16 @@ def test_a_field_that_the_server_would_refuse_is_asked_again_and_says_why() -> N
         assert isinstance(refused, AskForm)
         assert trouble in refused.trouble
     assert begun.title == "A (a whole number, required)"
+
+
+def test_many_default_choices_are_ticked_in_linear_time() -> None:
+    def ticked(count: int) -> frozenset[int]:
+        names = [str(number) for number in range(count)]
+        choices = tuple(FieldChoice(name, name) for name in names)
+        field = FormField("a", FieldKind.CHOICES, "A", choices=choices, default=tuple(names))
+        begun = form(FormBody("s", "m", (field,))).entered("y")
+        assert isinstance(begun, AskForm)
+        return begun.ticked
+
+    assert ticked(3) == {0, 1, 2}
+    assert cost_of_twice(ticked, 4_000) < LINEAR

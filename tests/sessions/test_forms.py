@@ -23,6 +23,7 @@ from sessions.model import (
     LinkBody,
     Postpone,
 )
+from tests.growing_cost import LINEAR, cost_of_twice
 
 RG = (FieldChoice("r", "Red"), FieldChoice("g", "Green"))
 FIELDS: dict[str, tuple[dict[str, Any], FieldKind | None, tuple[FieldChoice, ...]]] = {
@@ -160,3 +161,13 @@ def test_each_decision_becomes_the_answer_of_the_protocol(
         return
     line = json.loads(driver.answer(ask, decision))
     assert line["response"]["response"] == answer
+
+
+def test_many_choices_are_looked_up_in_linear_time() -> None:
+    def answer(count: int) -> Any:
+        names = [str(number) for number in range(count)]
+        each = field(CHOICES, choices=tuple(FieldChoice(name, f"The {name}") for name in names))
+        return filled(FormBody("s", "", (each,)), {"a": [f"the {name}" for name in names]})
+
+    assert answer(3) == {"a": ["0", "1", "2"]}
+    assert cost_of_twice(answer, 2_000) < LINEAR

@@ -21,6 +21,7 @@ from sessions.session import Session
 from sessions.stored import StoredTrust
 from sessions.trust import TrustNow, TrustPolicy, UserServers, WhoTrusts, trust_now
 from tests.fakes.cli_home import make_cli_home
+from tests.growing_cost import LINEAR, cost_of_twice
 from tests.sessions.hostile_project import OUTSIDE, TEXTS, make_hostile, mark
 from tests.sessions.running_core import CoreParts, RunningCore, idle, is_idle, reached, running_core
 
@@ -324,3 +325,11 @@ def test_the_same_content_at_another_place_needs_another_decision(tmp_path: Path
         path.write_text(content)
         hashes.add(read_offer(tmp_path / name.replace("/", "-")).content_hash)
     assert len(hashes) == 3
+
+
+def test_a_head_of_many_lines_is_read_in_linear_time() -> None:
+    def read(count: int) -> str:
+        return split("---\ndescription: Deploys\n" + f"  {'all ' * 20}\n" * count + "---\n").head["description"]
+
+    assert read(2) == f"Deploys {' '.join(['all'] * 40)}"
+    assert cost_of_twice(read, 10_000) < LINEAR

@@ -12,12 +12,17 @@ import pytest
 import api as c
 from api.access import Actor
 from sessions.events import Noticed
+from sessions.model import Ask, AskId, AskStatus, FieldChoice, FieldKind, FormBody, FormField, SessionId
+from sessions.stored import StoredAsk
 from sessions.topics import Topic
 from storage import Statement
+from tests.growing_cost import LINEAR, cost_of_twice
 from tests.web.page_check import check, every_element, send_form
 from tests.web.page_model import parsed
 from tests.web.web_world import ADMIN, OTHER, OWNER, WebWorld, web_world
 from texts.pieces import pieces_of
+from web.pages import asks
+from web.pages.fragments import Reader
 from web.pages.session_page import PagePlace, session_page
 from web.parts import WebOptions, WebParts
 from web.people import People
@@ -360,3 +365,16 @@ async def test_a_name_that_cannot_be_looked_up_is_asked_for_once_in_a_while() ->
     for _ in range(3):
         await people.learn([OWNER])
     assert asked == [OWNER]
+
+
+def test_a_form_with_many_chosen_choices_is_shown_in_linear_time() -> None:
+    def shown(count: int) -> str:
+        names = tuple(str(number) for number in range(count))
+        choices = tuple(FieldChoice(name, name) for name in names)
+        body = FormBody("s", "m", (FormField("a", FieldKind.CHOICES, "A", choices=choices, default=names),))
+        asked = Ask(AskId("a"), None, 1, "r", 0, body)
+        stored = StoredAsk(asked, SessionId("s"), AskStatus.OPEN, None, "", None)
+        return asks.ask(stored, {}, Reader(approve=True))
+
+    assert shown(3).count(" checked") == 3
+    assert cost_of_twice(shown, 4_000) < LINEAR

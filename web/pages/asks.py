@@ -189,9 +189,10 @@ def _field(field: FormField) -> str:
             )
         case FieldKind.YES_NO | FieldKind.CHOICE | FieldKind.CHOICES:
             kind = "checkbox" if field.kind is FieldKind.CHOICES else "radio"
+            chosen = frozenset(field.default)  # a server may offer and choose a hundred thousand
             choices = "".join(
                 f'<label><input type="{kind}" name="{name}" value="{escape(choice.value, quote=True)}"'
-                f"{' checked' if choice.value in field.default else ''}> {text_of(choice.label)}</label>"
+                f"{' checked' if choice.value in chosen else ''}> {text_of(choice.label)}</label>"
                 for choice in field.choices
             )
             legend = f"<legend>{text_of(field.title)}</legend>"

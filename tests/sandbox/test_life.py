@@ -188,9 +188,11 @@ async def test_each_process_is_killed_at_idle_in_a_turn_and_at_an_open_ask(
         conversations = [session.snapshot.conversation_id for session in sessions.values()]
         with census(conversations, sample_s) as taken:
             for phase in (at_idle, in_a_turn, at_an_ask):
+                looked = taken.samples
                 due = {name: each for name, each in sessions.items() if phase.__name__ in phases[name]}
                 await asyncio.gather(*(phase(core, demo, name, each) for name, each in due.items()))
-        assert taken.samples > 100
+                # How often depends on the machine's speed.
+                assert taken.samples > looked + 5, "nobody looked meanwhile"
         assert set(taken.most.values()) == {1}, "two Claudes ran on one conversation"
         assert max([await gone(core, session) for session in sessions.values()]) < END_S
 

@@ -83,7 +83,7 @@ class BridgeClient(commands.Bot):
         maker = PromptMaker(face, self, self.members)
         self.asker = Asker(face, self, self.opener, maker)
         self.projects = RecentProjects(face.core)
-        self.controls = Controls(face, self, self.opener, self.asker)
+        self.controls = Controls(face, self, self.opener, self.asker, self.members)
         prompts = PromptHandler(PromptParts(face, self, self.opener, self.members, maker), self.refusal_audit)
         self.inbox = Inbox(face.db, prompts, self.start_task, face.now_ms)
         self.arrivals = Arrivals(face, self, self.inbox, self.refusal_audit, self._missed, self.start_task)

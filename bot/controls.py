@@ -21,6 +21,7 @@ from bot.checkpoint_controls import CheckpointControls
 from bot.entry import Reply
 from bot.errors import ControlGone
 from bot.face import Face
+from bot.members import Members
 from bot.message_question import MessageQuestionControls
 from bot.modals import control_key_of, submitted_fields, submitted_text
 from bot.opening import Opener
@@ -74,11 +75,13 @@ class Use:
 class Controls:
     """Carries out uses of controls. `Entry.run` answers the errors of its methods. Commands use `turns` too."""
 
-    def __init__(self, face: Face, client: discord.Client, opener: Opener, asker: Asker) -> None:
+    def __init__(
+        self, face: Face, client: discord.Client, opener: Opener, asker: Asker, members: Members
+    ) -> None:
         self._face = face
         self._opener = opener
         self._asks = AskControls(face)
-        self.turns = TurnControls(face, client, opener)
+        self.turns = TurnControls(face, client, opener, members)
         self._panels = PanelControls(face)
         self._trust = TrustControls(face)
         self._checkpoints = CheckpointControls(face, self.turns)

@@ -43,7 +43,6 @@ from bot.panels import details_file, model_panel, project_panel
 from bot.rows import Place, insert_controls, load_fact, load_place
 from bot.turn_store import chosen_fact
 from bot.wording import counted, model_words, size
-from sessions.errors import NotAllowed
 from sessions.model import ExportFormat, Lifecycle, ToolCall, TurnKind, TurnStatus
 
 _KEEP = "keep"
@@ -55,11 +54,11 @@ _RECENT = 50
 class TurnControls:
     """Carries out uses of turns' controls; see `controls.Controls`. Commands call the public methods."""
 
-    def __init__(self, face: Face, client: discord.Client, opener: Opener) -> None:
+    def __init__(self, face: Face, client: discord.Client, opener: Opener, members: Members) -> None:
         self._face = face
         self._client = client
         self._opener = opener
-        self._members = Members(client, face.access)
+        self._members = members
 
     async def handle(self, reply: Reply, control: Control, values: tuple[str, ...]) -> None:
         """Carry out one use of a turn's control."""
@@ -190,8 +189,7 @@ class TurnControls:
         """
         who = reply.interaction
         actor = await self._members.source(who.user.id, who.guild_id or 0)()
-        if not await self._face.core.may(actor, wish.action, wish.session_id):
-            raise NotAllowed(wish.action)
+        await self._face.check(actor, wish.action, wish.session_id)
 
     async def _try_now(self, reply: Reply, session_id: str) -> None:
         await reply.will_update()

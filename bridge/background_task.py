@@ -4,7 +4,7 @@ import asyncio
 import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,11 @@ async def logged(work: Coroutine[Any, Any, None], name: str) -> None:
     # Not `BaseException`: a cancellation must reach whoever waits for the task.
     except Exception:
         log.exception("task ended", extra={"task": name, "incident": secrets.token_hex(4)})
+
+
+def kept_running(work: Callable[[], Coroutine[Any, Any, None]], name: str) -> AbstractAsyncContextManager[None]:
+    """Run `work` beside the block, anew after each error, and end it with the block."""
+    return running(tried_again(work, name), name)
 
 
 async def tried_again(

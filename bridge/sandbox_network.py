@@ -16,7 +16,7 @@ from backends.sandbox.model import Network
 from backends.sandbox.proxy.hosts import HostList, Target
 from backends.sandbox.proxy.process import ProxyUnavailable, ensure_proxy, open_door, wanted
 from backends.sandbox.proxy.state import ProxyPlaces, key_of
-from bridge.background_task import running, tried_again
+from bridge.background_task import kept_running
 from sessions import rows
 from sessions.claude.errors import NetworkUnavailable
 from sessions.errors import SessionError
@@ -110,8 +110,7 @@ class SandboxNetwork:
     @asynccontextmanager
     async def kept(self, manager: SessionManager) -> AsyncIterator[None]:
         """Keep the proxy running inside the block, and ask about the names that it refuses."""
-        name = "network of sandboxes"
-        async with running(tried_again(lambda: self._keep(manager), name), name):
+        async with kept_running(lambda: self._keep(manager), "network of sandboxes"):
             yield
 
     async def _keep(self, manager: SessionManager) -> None:

@@ -24,7 +24,7 @@ import msgspec
 from backends.auto import BackendOptions, Backends, choose_backend
 from backends.commands.runner import Commands
 from backends.wrappers import LaunchWrapper, in_shell_prefix
-from bridge.background_task import running, tried_again
+from bridge.background_task import kept_running
 from bridge.control import ControlServer
 from bridge.core_parts import service_parts, session_policy
 from bridge.discord_access import NamedPeople
@@ -195,7 +195,7 @@ async def _start_core(
     await service.finish_cut_acts()
     stack.push_async_callback(service.close)
     await service.open_if_active()
-    await stack.enter_async_context(running(tried_again(backend.keep_terminals, "terminals"), "terminals"))
+    await stack.enter_async_context(kept_running(backend.keep_terminals, "terminals"))
     if network is not None:
         await stack.enter_async_context(network.kept(manager))
     return OpenCore(service, parts.links, manager, database, settings)

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bridge.background_task import running, tried_again
+from bridge.background_task import kept_running
 from bridge.demo.process import DemoError, demo_environment, ensure_demo
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ async def kept_demo(directory: Path) -> AsyncIterator[Mapping[str, str]]:
     if not preferences.exists():
         preferences.touch(mode=0o600)
         preferences.write_text(_PREFERENCES)
-    async with running(tried_again(lambda: _keep(directory), "demo model"), "demo model"):
+    async with kept_running(lambda: _keep(directory), "demo model"):
         yield demo_environment(endpoint)
 
 

@@ -15,7 +15,7 @@ from sessions.claude.wire import Json, decode
 _READ_AGAIN = 16
 _ALWAYS_READ = 64 * 1024
 _A_TRY = 200
-"""What a try costs although little is read, in bytes that could be read meanwhile."""
+"""So many bytes are counted for each try beside those that it reads: many short tries take time, too."""
 _decoder = msgspec.json.Decoder(msgspec.Raw)
 _STOPPED_AT = re.compile(r"\(byte (\d{1,12})\)$")
 

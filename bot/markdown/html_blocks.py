@@ -2,13 +2,34 @@
 
 from collections.abc import Sequence
 
-from bot.markdown.comments import Comment
+from bot.markdown.held_lines import HeldLines
 from bot.markdown.html_tables import HtmlTable
 from bot.markdown.html_text import HtmlText
+from bot.markdown.lines import LONGEST
+
+
+class Comment(HeldLines):
+    """The lines of an HTML comment, as long as it is open. They are hidden, unless it never ends."""
+
+    def copy(self) -> "Comment":
+        """Return a copy with the same state."""
+        return Comment(self._lines)
+
+    def take(self, line: str) -> Sequence[str] | None:
+        """Return None if `line` is in no comment. Else take it, and return the lines to read in its place."""
+        if not self._lines and not ("<!--" in line and line.lstrip(" ").startswith("<!--")):
+            return None
+        self._hold(line)
+        if "-->" in line:
+            self.give_up()
+            rest = line.partition("-->")[2].strip()
+            return [rest] if rest else []
+        # A comment that never ends must not hide the rest of the answer.
+        return self.give_up() if self._size > LONGEST else []
 
 
 class HtmlBlocks:
-    """The lines of such a block, as long as it is open. No block begins inside another."""
+    """The lines of a block of HTML, as long as it is open. No block begins inside another."""
 
     def __init__(
         self, comment: Comment | None = None, table: HtmlTable | None = None, text: HtmlText | None = None

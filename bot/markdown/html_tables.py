@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from bot.markdown.held_lines import HeldLines
 from bot.markdown.lines import LONGEST
 
 _MOST_CHARS = 8_000  # an open table is not shown, so people must not wait for its end for long
@@ -11,18 +12,8 @@ _ENDS = re.compile(r"</table[ \t]{0,20}>", re.IGNORECASE)
 _DASHES = {"left": "---", "right": "---:", "center": ":---:"}
 
 
-class HtmlTable:
+class HtmlTable(HeldLines):
     """The lines of an HTML table, as long as it is open."""
-
-    def __init__(self, lines: Sequence[str] = ()) -> None:
-        """Begin after `lines`."""
-        self._lines = list(lines)
-        self._size = sum(map(len, lines)) + len(lines)  # with line ends: a block of empty lines must end, too
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the next line belongs to it."""
-        return bool(self._lines)
 
     def copy(self) -> "HtmlTable":
         """Return a copy with the same state."""
@@ -32,8 +23,7 @@ class HtmlTable:
         """Return None if `line` is in no table. Else take it, and return the lines to read in its place."""
         if not self._lines and (len(line) > LONGEST or _BEGINS.match(line) is None):
             return None
-        self._lines.append(line)
-        self._size += len(line) + 1
+        self._hold(line)
         # Before the end is looked for: a line with it may be megabytes, and the table is read at once.
         if self._size > _MOST_CHARS:
             return self.give_up()
@@ -44,13 +34,8 @@ class HtmlTable:
         made, rest = _as_markdown(whole), line[end.end() :].strip()
         if not made:
             return self.give_up()
-        self._lines, self._size = [], 0
+        self.give_up()
         return [*made, *([rest] if rest else [])]
-
-    def give_up(self) -> Sequence[str]:
-        """Return the lines of a table that is not shown as one: they are text."""
-        lines, self._lines, self._size = self._lines, [], 0
-        return lines
 
 
 def _as_markdown(source: str) -> Sequence[str]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from bot.markdown.held_lines import HeldLines
 from bot.markdown.lines import LONGEST
 
 _MOST_CHARS = 8_000
@@ -10,18 +11,13 @@ _BEGINS = re.compile(r" {0,3}<(h[1-6]|hr|ul|ol|dl|pre|blockquote)(?=[ \t>/])[^<>
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
 
 
-class HtmlText:
+class HtmlText(HeldLines):
     """The lines of such a block, as long as it is open."""
 
     def __init__(self, lines: Sequence[str] = (), name: str = "", depth: int = 0) -> None:
         """Begin after `lines` of a block of the tag `name`, of which `depth` are open."""
-        self._lines, self._name, self._depth = list(lines), name, depth
-        self._size = sum(map(len, lines)) + len(lines)  # with line ends: a block of empty lines must end, too
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the next line belongs to it."""
-        return bool(self._lines)
+        super().__init__(lines)
+        self._name, self._depth = name, depth
 
     def copy(self) -> "HtmlText":
         """Return a copy with the same state."""
@@ -34,8 +30,7 @@ class HtmlText:
             if found is None:
                 return None
             self._name, self._depth = found[1].lower(), 0
-        self._lines.append(line)
-        self._size += len(line) + 1
+        self._hold(line)
         # Before the end is looked for: a line with it may be megabytes, and the block is read at once.
         if self._size > _MOST_CHARS:
             return self.give_up()
@@ -46,11 +41,6 @@ class HtmlText:
             return _as_markdown("\n".join(self.give_up()))
         # A heading ends on its line; a block without an end must not hide the rest of the answer.
         return self.give_up() if self._name in _HEADINGS else []
-
-    def give_up(self) -> Sequence[str]:
-        """Return the lines of a block that is not shown as one: they are text."""
-        lines, self._lines, self._size = self._lines, [], 0
-        return lines
 
 
 def _as_markdown(source: str) -> Sequence[str]:
